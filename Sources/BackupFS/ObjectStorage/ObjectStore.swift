@@ -1,0 +1,85 @@
+// Where backups go. Everything above this room sees an `ObjectStore`: a flat set of immutable objects under keys that
+// are written once. A directory on another disk, an S3 bucket and the stores of the tests are peers under one contract
+// suite (Tests/ObjectStorageTests/ObjectStoreContract.swift).
+
+/// One place that keeps whole objects under keys.
+///
+/// Keys are relative to the store's own root or prefix, ASCII, never empty, at most 1,024 bytes with the prefix. Every
+/// call ends, with a result or an error, before its `deadline`.
+package protocol ObjectStore: Sendable {
+    /// The store as a person would write it, without secrets: `s3://bucket/prefix` or `file:///dir`.
+    var location: String { get }
+
+    /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
+    func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
+
+    /// Stores one whole object and proves that the bytes arrived intact. Nothing appears under `key` on failure, except
+    /// when the answer to an applied request was lost.
+    func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError)
+
+    /// Streams one whole object into `descriptor` from offset 0; returns what the store says about the object.
+    /// Throws `.notFound` only if the store says that the object is not there. `limit` bounds the bytes accepted.
+    func get(
+        _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary
+
+    /// What the store says about one object; nil if it says that the object is not there.
+    func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
+
+    /// Removes one object. An object that is not there counts as removed.
+    func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
+
+    /// Up to 1,000 keys that start with `prefix` and sort after `key` (bytewise), in order.
+    func list(
+        prefix: String, after key: String?, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> [ListedObject]
+}
+
+/// The bytes of an object to store.
+package enum ObjectBody: Sendable {
+    /// `length` bytes of an open file from offset 0; the caller keeps the descriptor open until the call ends.
+    case file(descriptor: Int32, length: Int64, digests: ContentDigests)
+    /// Bytes in memory.
+    case bytes([UInt8])
+}
+
+/// What an object carries besides its bytes.
+package struct ObjectAttributes: Sendable, Equatable {
+    /// The MIME type, like `image/jpeg`.
+    package var contentType: String
+    /// User metadata: lower-case ASCII names without the `x-amz-meta-` prefix, printable ASCII values; at most 2 KB in all.
+    package var metadata: [String: String]
+
+    package init(contentType: String = "application/octet-stream", metadata: [String: String] = [:]) {
+        self.contentType = contentType
+        self.metadata = metadata
+    }
+}
+
+/// What a store says about one object.
+package struct ObjectSummary: Sendable, Equatable {
+    /// The object's length in bytes.
+    package var size: Int64
+    /// The user metadata as stored, names in lower case.
+    package var metadata: [String: String]
+
+    package init(size: Int64, metadata: [String: String]) {
+        self.size = size
+        self.metadata = metadata
+    }
+}
+
+/// One line of a listing.
+package struct ListedObject: Sendable, Equatable {
+    /// The key, relative to the store's prefix.
+    package var key: String
+    /// The object's length in bytes.
+    package var size: Int64
+
+    package init(key: String, size: Int64) {
+        self.key = key
+        self.size = size
+    }
+}
