@@ -20,8 +20,10 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CZlib"),
         room("ObjectStorage", ["CCurl", "COpenSSL", logging]),
-        room("Catalogue", [grdb]),
+        room("Catalogue", ["CZlib", grdb]),
+        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue"], swiftSettings: strict),
         .testTarget(name: "ObjectStorageTests", dependencies: ["ObjectStorage"], swiftSettings: strict),
     ]
 )
