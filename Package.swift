@@ -19,11 +19,14 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CZlib"),
         room("ObjectStorage", ["CCurl", "COpenSSL", logging]),
         room("Catalogue", ["CZlib", grdb]),
+        room("FileSystemCore", ["Catalogue", "ObjectStorage", "CLinux", logging]),
         .testTarget(name: "CatalogueTests", dependencies: ["Catalogue"], swiftSettings: strict),
+        .testTarget(name: "FileSystemCoreTests", dependencies: ["FileSystemCore"], swiftSettings: strict),
         .testTarget(name: "ObjectStorageTests", dependencies: ["ObjectStorage"], swiftSettings: strict),
     ]
 )
