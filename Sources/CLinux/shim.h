@@ -28,3 +28,8 @@ static inline int backupfs_rename_exclusive(int from_directory, const char *from
 
 static const long backupfs_utime_now = UTIME_NOW;
 static const long backupfs_utime_omit = UTIME_OMIT;
+
+// Copies up to `length` bytes between the files' own offsets; 0 at the end of the source (copy_file_range(2)).
+static inline ssize_t backupfs_copy_file_range(int source, int64_t *offset, int target, size_t length) {
+    return syscall(SYS_copy_file_range, source, offset, target, NULL, length, 0u);
+}

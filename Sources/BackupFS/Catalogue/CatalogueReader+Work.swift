@@ -162,4 +162,19 @@ extension CatalogueReader {
                 targetName: bytes($0["target_name"]))
         }
     }
+
+    /// How often background work on a resource has failed in a row.
+    package func attempts(_ id: ResourceID) throws(CatalogueError) -> Int {
+        try count("SELECT attempts FROM resource WHERE id = ?", [id.rawValue])
+    }
+
+    /// Whether any object is recorded as stored in backup.
+    package func hasStoredVersions() throws(CatalogueError) -> Bool {
+        try row("SELECT 1 FROM version WHERE state = 'stored' LIMIT 1", []) != nil
+    }
+
+    /// Whether changes wait for the journal.
+    package func hasJournal() throws(CatalogueError) -> Bool {
+        try row("SELECT 1 FROM outbox LIMIT 1", []) != nil
+    }
 }

@@ -141,4 +141,22 @@ extension CatalogueWriter {
             "UPDATE resource SET due = NULL, attempts = 0, failing_since = NULL, last_error = NULL WHERE id = ?",
             [id.rawValue])
     }
+
+    /// Nothing of this file waits for an upload any more.
+    package func settleUpload(_ id: ResourceID) throws(CatalogueError) {
+        try run("UPDATE resource SET needs_upload = 0 WHERE id = ?", [id.rawValue])
+        try settle(id)
+    }
+
+    /// Background work on a resource is looked at again later; nothing failed.
+    package func postpone(_ id: ResourceID, until due: Nanoseconds) throws(CatalogueError) {
+        try run("UPDATE resource SET due = ? WHERE id = ?", [due, id.rawValue])
+    }
+
+    /// Remembers a failure that is tried again elsewhere.
+    package func noteError(_ id: ResourceID, error: String, now: Nanoseconds) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET last_error = ?, failing_since = COALESCE(failing_since, ?) WHERE id = ?",
+            [error, now, id.rawValue])
+    }
 }

@@ -77,10 +77,9 @@ package final class MainStorage: Sendable {
 
     // MARK: Directories
 
-    /// Opens the directory at a path of names below MAIN.
-    func openDirectory(_ path: [[UInt8]]) throws(FileSystemError) -> Descriptor {
-        guard !path.isEmpty else { return root }
-        var current = root
+    /// Opens the directory at a path of names below MAIN, or below a directory in it.
+    func openDirectory(_ path: [[UInt8]], in directory: Descriptor? = nil) throws(FileSystemError) -> Descriptor {
+        var current = directory ?? root
         var remaining = path[...]
         // A path may be longer than the kernel takes at once.
         while !remaining.isEmpty {
@@ -216,6 +215,20 @@ package final class MainStorage: Sendable {
             let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
             let times = [accessed ?? omit, modified ?? omit]
             try check(withName(name) { utimensat(directory.number, $0, times, AT_SYMLINK_NOFOLLOW) }, "utimensat")
+        }
+    }
+
+    /// Sets the owner, mode and times of an open file; each if given.
+    func setAttributes(
+        of file: Descriptor, mode: UInt32?, uid: UInt32?, gid: UInt32?, accessed: timespec?, modified: timespec?
+    ) throws(FileSystemError) {
+        if mayChangeOwner, uid != nil || gid != nil {
+            try check(fchown(file.number, uid ?? uid_t.max, gid ?? gid_t.max), "chown")
+        }
+        if let mode { try check(fchmod(file.number, mode), "chmod") }
+        if accessed != nil || modified != nil {
+            let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
+            try check(futimens(file.number, [accessed ?? omit, modified ?? omit]), "futimens")
         }
     }
 
