@@ -9,19 +9,34 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "BackupFS",
+    products: [.executable(name: "backupfs", targets: ["Command"])],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
         .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CControl", path: "Sources/BackupFS/Command/CControl"),
         room("ObjectStorage", ["CCurl", "COpenSSL", logging]),
         room("Catalogue", [grdb]),
+        room("FileSystemCore", []),
+        .executableTarget(
+            name: "Command",
+            dependencies: ["CControl", "FileSystemCore", "ObjectStorage", argumentParser, logging],
+            path: "Sources/BackupFS/Command",
+            exclude: ["CControl"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CommandTests", dependencies: ["Command", "FileSystemCore", "ObjectStorage", logging],
+            swiftSettings: strict),
         .testTarget(name: "ObjectStorageTests", dependencies: ["ObjectStorage"], swiftSettings: strict),
     ]
 )
