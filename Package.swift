@@ -8,13 +8,20 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/BackupFS/\(name)", swiftSettings: strict)
 }
 
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "BackupFS",
+    products: [.executable(name: "backupfs", targets: ["Command"])],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
@@ -22,11 +29,17 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CZlib"),
-        room("ObjectStorage", ["CCurl", "COpenSSL", logging]),
+        .systemLibrary(name: "CControl", path: "Sources/BackupFS/Command/CControl"),
+        room("ObjectStorage", ["CCurl", "CLinux", "COpenSSL", logging]),
         room("Catalogue", ["CZlib", grdb]),
         room("FileSystemCore", ["Catalogue", "ObjectStorage", "CLinux", logging]),
-        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue"], swiftSettings: strict),
-        .testTarget(name: "FileSystemCoreTests", dependencies: ["FileSystemCore"], swiftSettings: strict),
-        .testTarget(name: "ObjectStorageTests", dependencies: ["ObjectStorage"], swiftSettings: strict),
+        .executableTarget(
+            name: "Command",
+            dependencies: ["CControl", "FileSystemCore", "ObjectStorage", argumentParser, logging],
+            path: "Sources/BackupFS/Command", exclude: ["CControl"], swiftSettings: strict),
+        tests("CatalogueTests", ["Catalogue"]),
+        tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
+        tests("FileSystemCoreTests", ["FileSystemCore"]),
+        tests("ObjectStorageTests", ["ObjectStorage", logging]),
     ]
 )

@@ -1,0 +1,8 @@
+import Glibc
+
+@main
+enum Entry {
+    static func main() {
+        exit(ExitStatus.usage.rawValue)
+    }
+}

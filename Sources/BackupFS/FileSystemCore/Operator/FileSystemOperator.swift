@@ -1,0 +1,43 @@
+// What an operator may ask of a running file system, as values. The Command room carries these questions and answers
+// over the control socket; the core answers them. Neither side knows the other's types beyond this folder.
+
+/// A running file system, as its operator sees it.
+///
+/// Every call may take as long as the storages take, and none blocks the thread it is called on. What they throw is an
+/// `OperatorError`, one line that may be shown as it is.
+package protocol FileSystemOperator: Sendable {
+    /// How the file system is doing now.
+    func status() async throws -> StatusReport
+
+    /// The row of one file.
+    ///
+    /// `path` is relative to the root of the file system, without a leading slash, in the bytes of the kernel; empty
+    /// for the root itself.
+    func info(path: [UInt8]) async throws -> ResourceReport
+
+    /// The rows whose storages do not match, oldest first.
+    func leftovers() async throws -> [LeftoverReport]
+
+    /// Finishes what the leftovers need: uploads again, removes again.
+    ///
+    /// With `dryRun` nothing is done; the report's `plan` says what would be.
+    func clean(dryRun: Bool) async throws -> CleanReport
+
+    /// Waits until the backup storage holds everything that was acknowledged before the call.
+    ///
+    /// `progress` is called from any thread, at the start and whenever a figure changed, not more than a few times a
+    /// second. Cancelling the task ends the wait, not the uploads.
+    func sync(progress: @Sendable (SyncProgress) -> Void) async throws
+}
+
+/// Why an operator's request failed: one plain line that says what happened and what to do.
+package struct OperatorError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The line, without a full stop and without secrets.
+    package var message: String
+
+    package init(message: String) {
+        self.message = message
+    }
+
+    package var description: String { message }
+}

@@ -1,0 +1,132 @@
+/// How a file system is doing: what `backupfs status` shows.
+package struct StatusReport: Codable, Sendable, Equatable {
+    /// The main directory, absolute.
+    package var main: String
+    /// Where it is mounted, absolute; nil if it is not.
+    package var mountpoint: String?
+    /// The backup storage.
+    package var backup: Backup
+    /// How many resources are in each state.
+    package var resources: Resources
+    /// What is still on its way to the backup storage.
+    package var pending: Pending
+    /// How many rows have storages that do not match.
+    package var leftovers: Int
+    /// Files brought back from the backup storage since the mount.
+    package var recoveries: Recoveries
+    /// Whether the kernel reads and writes main storage itself.
+    package var passthrough: Bool
+    /// Files found in main storage without a row.
+    package var adoption: Adoption
+
+    package init(
+        main: String, mountpoint: String?, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
+        recoveries: Recoveries, passthrough: Bool, adoption: Adoption
+    ) {
+        self.main = main
+        self.mountpoint = mountpoint
+        self.backup = backup
+        self.resources = resources
+        self.pending = pending
+        self.leftovers = leftovers
+        self.recoveries = recoveries
+        self.passthrough = passthrough
+        self.adoption = adoption
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(main, forKey: .main)
+        try container.encode(mountpoint, forKey: .mountpoint)
+        try container.encode(backup, forKey: .backup)
+        try container.encode(resources, forKey: .resources)
+        try container.encode(pending, forKey: .pending)
+        try container.encode(leftovers, forKey: .leftovers)
+        try container.encode(recoveries, forKey: .recoveries)
+        try container.encode(passthrough, forKey: .passthrough)
+        try container.encode(adoption, forKey: .adoption)
+    }
+}
+
+extension StatusReport {
+    /// The backup storage and how its last answer was.
+    package struct Backup: Codable, Sendable, Equatable {
+        /// The storage without secrets: `s3://bucket/prefix` or `file:///dir`.
+        package var url: String
+        /// Whether it answered when it was last asked.
+        package var reachable: Bool
+        /// The last failure, one line; nil if there was none since the mount.
+        package var lastError: String?
+
+        package init(url: String, reachable: Bool, lastError: String?) {
+            self.url = url
+            self.reachable = reachable
+            self.lastError = lastError
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(url, forKey: .url)
+            try container.encode(reachable, forKey: .reachable)
+            try container.encode(lastError, forKey: .lastError)
+        }
+    }
+
+    /// Rows in each state of the life cycle.
+    package struct Resources: Codable, Sendable, Equatable {
+        /// Written, but not complete in both storages yet.
+        package var creating: Int
+        /// Complete in both.
+        package var created: Int
+        /// Asked to be deleted (soft delete).
+        package var deleted: Int
+
+        package init(creating: Int, created: Int, deleted: Int) {
+            self.creating = creating
+            self.created = created
+            self.deleted = deleted
+        }
+    }
+
+    /// What the backup storage does not hold, or still holds, at this moment.
+    package struct Pending: Codable, Sendable, Equatable {
+        /// Versions of files still to be uploaded.
+        package var uploads: Int
+        /// Objects still to be removed.
+        package var removals: Int
+        /// Changes of names, modes and times that the journal has not shipped yet.
+        package var journal: Int
+
+        package init(uploads: Int, removals: Int, journal: Int) {
+            self.uploads = uploads
+            self.removals = removals
+            self.journal = journal
+        }
+    }
+
+    /// Files whose main copy was missing when they were read.
+    package struct Recoveries: Codable, Sendable, Equatable {
+        /// Brought back.
+        package var done: Int
+        /// Not brought back.
+        package var failed: Int
+
+        package init(done: Int, failed: Int) {
+            self.done = done
+            self.failed = failed
+        }
+    }
+
+    /// Files that were in main storage before the catalogue knew them.
+    package struct Adoption: Codable, Sendable, Equatable {
+        /// Files found without a row.
+        package var files: Int
+        /// How many of them the backup storage holds by now.
+        package var backedUp: Int
+
+        package init(files: Int, backedUp: Int) {
+            self.files = files
+            self.backedUp = backedUp
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+@testable import FileSystemCore
+
+@Suite("Reports")
+struct ReportTests {
+    @Test(
+        "a path that is not UTF-8 shows the invalid bytes percent-encoded",
+        arguments: [
+            (Array("photos/caf\u{e9}.jpg".utf8), "photos/caf\u{e9}.jpg"),
+            ([0x61, 0xff, 0x62], "a%FFb"),
+            ([0xc3], "%C3"),
+            ([0xe2, 0x82, 0x2f], "%E2%82/"),
+            ([0xed, 0xa0, 0x80], "%ED%A0%80"),
+            ([], ""),
+        ] as [([UInt8], String)])
+    func display(bytes: [UInt8], text: String) {
+        #expect(displayPath(bytes) == text)
+    }
+
+    @Test("the JSON of a file has every key of the command reference, null included, and dates in UTC with a fraction")
+    func resourceJSON() throws {
+        let report = ResourceReport(
+            key: "a/b.jpg", status: .created, createdAt: Date(timeIntervalSince1970: 1_700_000_000.25), deletedAt: nil,
+            stored: StoredIn(main: true, backup: true), size: 5, version: 1, sha256: nil, backupKey: "p/a/b~1.jpg",
+            lastError: nil)
+        let json = try ReportCoding.encode(report)
+        #expect(
+            String(decoding: json, as: UTF8.self)
+                == #"{"backupKey":"p/a/b~1.jpg","createdAt":"2023-11-14T22:13:20.250Z","#
+                + #""deletedAt":null,"key":"a/b.jpg","lastError":null,"sha256":null,"size":5,"status":"created","#
+                + #""stored":{"backup":true,"main":true},"version":1}"#)
+        #expect(try ReportCoding.decode(ResourceReport.self, from: json) == report)
+    }
+
+    @Test("the JSON of the status has every key of the command reference")
+    func statusJSON() throws {
+        let report = StatusReport(
+            main: "/srv/main", mountpoint: nil, backup: .init(url: "s3://b/p", reachable: true, lastError: nil),
+            resources: .init(creating: 1, created: 2, deleted: 3), pending: .init(uploads: 4, removals: 5, journal: 6),
+            leftovers: 7, recoveries: .init(done: 8, failed: 9), passthrough: true,
+            adoption: .init(files: 10, backedUp: 11))
+        let json = try ReportCoding.encode(report)
+        #expect(
+            String(decoding: json, as: UTF8.self)
+                == #"{"adoption":{"backedUp":11,"files":10},"backup":{"lastError":null,"reachable":true,"#
+                + #""url":"s3://b/p"},"leftovers":7,"main":"/srv/main","mountpoint":null,"passthrough":true,"#
+                + #""pending":{"journal":6,"removals":5,"uploads":4},"recoveries":{"done":8,"failed":9},"#
+                + #""resources":{"created":2,"creating":1,"deleted":3}}"#)
+        #expect(try ReportCoding.decode(StatusReport.self, from: json) == report)
+    }
+}
