@@ -5,7 +5,9 @@ import Catalogue
 import Glibc
 
 extension BackupFileSystem {
-    /// Makes rows for everything in main. Takes time in proportion to the number of files; reads none of them.
+    /// Makes rows for everything in main.
+    ///
+    /// Takes time in proportion to the number of files; reads none of them.
     ///
     /// A crash in between is no harm: what has a row already is passed over the next time.
     func adoptMain() throws(FileSystemError) {

@@ -113,7 +113,7 @@ extension BackupFileSystem {
     /// Announces a write: the row must say that main is ahead of backup before main is.
     ///
     /// `endWrite` must follow.
-    package func beginWrite(_ file: FileState) throws(FileSystemError) {
+    func beginWrite(_ file: FileState) throws(FileSystemError) {
         let isMarked = file.state.withLock { state in
             state.changes += 1
             return state.isMarked
@@ -122,7 +122,7 @@ extension BackupFileSystem {
     }
 
     /// The write has touched the file (or failed to): an upload that overlapped it does not count.
-    package func endWrite(_ file: FileState) throws(FileSystemError) {
+    func endWrite(_ file: FileState) throws(FileSystemError) {
         let isMarked = file.state.withLock { state in
             state.changes += 1
             return state.isMarked
@@ -136,16 +136,15 @@ extension BackupFileSystem {
         file.state.withLock { $0.isMarked = true }
     }
 
-    /// Writes bytes from memory; the main copy must be open.
-    package func write(_ file: FileState, _ bytes: [UInt8], at offset: Int64) throws(FileSystemError) -> Int {
+    /// Writes to the main copy, which must be open.
+    ///
+    /// `body` is given its descriptor and returns the bytes written or a negative errno.
+    package func write(_ file: FileState, _ body: (Int32) -> Int) throws(FileSystemError) -> Int {
         guard let descriptor = file.descriptor else { throw .inNoStorage }
         try beginWrite(file)
-        let count = file.contentGate.shared {
-            pwrite(descriptor.number, bytes, bytes.count, off_t(offset))
-        }
-        let code = errno
+        let count = file.contentGate.shared { body(descriptor.number) }
         try endWrite(file)
-        guard count >= 0 else { throw .main(errno: code, during: "write") }
+        guard count >= 0 else { throw .main(errno: Int32(-count), during: "write") }
         return count
     }
 

@@ -75,8 +75,9 @@ extension BackupFileSystem {
         }
     }
 
-    /// Uploads whose answer or commit was lost: whether the object exists is not known, so it is removed. The content is
-    /// uploaded again under another key.
+    /// Uploads whose answer or commit was lost.
+    ///
+    /// Whether the object exists is not known, so it is removed. The content is uploaded again under another key.
     private func forgetUploadsUnderWay() throws(FileSystemError) {
         let versions = try read { reader throws(CatalogueError) in try reader.uploadsUnderWay() }
         guard !versions.isEmpty else { return }
