@@ -112,26 +112,51 @@ struct ObjectStoreContract {
         }
     }
 
-    @Test("Listings are in bytewise order and go on after a key", arguments: TestedStore.available)
+    private static let tree = ["A", "a-b", "a/b/c", "a/b!", "a0", "a/x y", ".backupfs/journal/01", "b+c&d=e", "b/~1"]
+
+    private func plant(_ keys: [String], in store: any ObjectStore) async throws -> [ListedObject] {
+        for (size, key) in keys.enumerated() {
+            try await store.put(key, .bytes(sampleBytes(size)), ObjectAttributes(), deadline: .farAway)
+        }
+        return keys.enumerated().map { ListedObject(key: $0.element, size: Int64($0.offset)) }.sorted {
+            $0.key.utf8.lexicographicallyPrecedes($1.key.utf8)
+        }
+    }
+
+    @Test("A listing has each key once, and goes on after any of them", arguments: TestedStore.available)
     func listing(_ tested: TestedStore) async throws {
         try await tested.with { store in
-            let keys = ["A", "a-b", "a/b/c", "a/b!", "a0", "a/x y", ".backupfs/journal/01", "b+c&d=e", "b/~1"]
-            for (size, key) in keys.enumerated() {
-                try await store.put(key, .bytes(sampleBytes(size)), ObjectAttributes(), deadline: .farAway)
+            let planted = try await plant(Self.tree, in: store)
+            for prefix in ["", "a", "a/", "a/b", ".backupfs/journal/", "none", "b"] {
+                let listed = try await store.list(prefix: prefix, after: nil, deadline: .farAway)
+                let sorted = listed.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                #expect(sorted == planted.filter { $0.key.hasPrefix(prefix) })
+                for (index, object) in listed.enumerated() {
+                    let rest = try await store.list(prefix: prefix, after: object.key, deadline: .farAway)
+                    #expect(rest == Array(listed[(index + 1)...]))
+                }
             }
-            let sorted = keys.enumerated().sorted { $0.element.utf8.lexicographicallyPrecedes($1.element.utf8) }
-                .map { ListedObject(key: $0.element, size: Int64($0.offset)) }
-            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway) == sorted)
-            for (index, object) in sorted.enumerated() {
-                let rest = try await store.list(prefix: "", after: object.key, deadline: .farAway)
-                #expect(rest == Array(sorted[(index + 1)...]))
+        }
+    }
+
+    @Test("Keys in one directory are in bytewise order, after any key", arguments: TestedStore.available)
+    func directoryOrder(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let planted = try await plant(["j/b", "j/a", "j/C", "j/a-1", "j/a0", "j/a.x", "j/~", "j/ "], in: store)
+            for after in ["j/", "j/!", "j/a", "j/a-", "j/az", "j/zzz", "j/~~"] {
+                let listed = try await store.list(prefix: "j/", after: after, deadline: .farAway)
+                #expect(listed == planted.filter { after.utf8.lexicographicallyPrecedes($0.key.utf8) })
             }
-            for prefix in ["a", "a/", "a/b", ".backupfs/journal/", "none", "b"] {
-                let found = try await store.list(prefix: prefix, after: nil, deadline: .farAway)
-                #expect(found == sorted.filter { $0.key.hasPrefix(prefix) })
-                let later = try await store.list(prefix: prefix, after: "a/b", deadline: .farAway)
-                #expect(later == found.filter { "a/b".utf8.lexicographicallyPrecedes($0.key.utf8) })
-            }
+        }
+    }
+
+    @Test("Stores of our own list all keys in bytewise order", arguments: [TestedStore.memory, .directory])
+    func order(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let planted = try await plant(Self.tree, in: store)
+            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway) == planted)
+            let later = try await store.list(prefix: "a", after: "a/b", deadline: .farAway)
+            #expect(later.map(\.key) == ["a/b!", "a/b/c", "a/x y", "a0"])
         }
     }
 

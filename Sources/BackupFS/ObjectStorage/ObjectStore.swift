@@ -35,7 +35,11 @@ package protocol ObjectStore: Sendable {
     /// Removes one object. An object that is not there counts as removed.
     func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
-    /// Up to 1,000 keys that start with `prefix` and sort after `key` (bytewise), in order.
+    /// Up to 1,000 keys that start with `prefix` and come after `key`; fewer mean that there are no more.
+    ///
+    /// Going on after the last key of a page gives each key once. Keys in one directory (all alike up to their last slash)
+    /// are in bytewise order, and `key` need not exist there. Across directories the order is the store's own: SeaweedFS
+    /// lists `a/b` before `a-b`, so there `key` must be one that was listed.
     func list(
         prefix: String, after key: String?, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [ListedObject]

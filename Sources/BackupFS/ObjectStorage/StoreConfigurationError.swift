@@ -10,6 +10,8 @@ package enum StoreConfigurationError: Error, Sendable, Equatable {
     case invalidSetting(name: String, reason: String)
     /// A file with credentials cannot be used.
     case passwdFile(path: String, reason: String)
+    /// The library for requests could not be started.
+    case library(reason: String)
 }
 
 extension StoreConfigurationError: CustomStringConvertible {
@@ -22,6 +24,7 @@ extension StoreConfigurationError: CustomStringConvertible {
         case .missingVariable(let name, let purpose): "\(name) is not set: set it to \(purpose)"
         case .invalidSetting(let name, let reason): "\(name) cannot be used: \(reason)"
         case .passwdFile(let path, let reason): "the password file \(path) cannot be used: \(reason)"
+        case .library(let reason): "libcurl could not be started: \(reason)"
         }
     }
 }
