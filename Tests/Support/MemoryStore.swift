@@ -9,6 +9,11 @@ package final class MemoryStore: ObjectStore {
     package struct Object: Sendable, Equatable {
         package var bytes: [UInt8]
         package var attributes: ObjectAttributes
+
+        package init(bytes: [UInt8], attributes: ObjectAttributes = ObjectAttributes()) {
+            self.bytes = bytes
+            self.attributes = attributes
+        }
     }
 
     private struct State {
