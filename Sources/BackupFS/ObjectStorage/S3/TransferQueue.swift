@@ -15,8 +15,6 @@ struct TransferQueue {
         self.total = total
     }
 
-    var isEmpty: Bool { waiting.values.allSatisfy(\.isEmpty) }
-
     /// How many transfers one lane may have: never all, so that hanging uploads leave some to recoveries.
     func share(of lane: Lane) -> Int {
         switch lane {
