@@ -39,9 +39,10 @@ let package = Package(
             name: "Command",
             dependencies: ["CControl", "FileSystemCore", "FuseBinding", "ObjectStorage", argumentParser, logging],
             path: "Sources/BackupFS/Command", exclude: ["CControl"], swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
         tests("CatalogueTests", ["Catalogue"]),
         tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
         tests("FileSystemCoreTests", ["FileSystemCore"]),
-        tests("ObjectStorageTests", ["ObjectStorage", logging]),
+        tests("ObjectStorageTests", ["ObjectStorage", "TestSupport", logging]),
     ]
 )

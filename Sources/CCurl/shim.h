@@ -4,6 +4,8 @@
 
 typedef size_t (*backupfs_curl_data_function)(char *, size_t, size_t, void *);
 
+typedef int (*backupfs_curl_seek_function)(void *, curl_off_t, int);
+
 static inline CURLcode backupfs_curl_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
 }
@@ -21,6 +23,9 @@ static inline CURLcode backupfs_curl_set_list(CURL *easy, CURLoption option, str
 }
 static inline CURLcode backupfs_curl_set_data_function(CURL *easy, CURLoption option, backupfs_curl_data_function value) {
     return curl_easy_setopt(easy, option, value);
+}
+static inline CURLcode backupfs_curl_set_seek_function(CURL *easy, backupfs_curl_seek_function value) {
+    return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, value);
 }
 static inline CURLcode backupfs_curl_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);

@@ -13,14 +13,18 @@ package protocol ObjectStore: Sendable {
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
-    /// Stores one whole object and proves that the bytes arrived intact. Nothing appears under `key` on failure, except
-    /// when the answer to an applied request was lost.
+    /// Stores one whole object and proves that the bytes arrived intact.
+    ///
+    /// Nothing appears under `key` on failure, except when the answer to an applied request was lost. Throws
+    /// `.contentChanged` if the file is not what its digests say.
     func put(
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError)
 
     /// Streams one whole object into `descriptor` from offset 0; returns what the store says about the object.
-    /// Throws `.notFound` only if the store says that the object is not there. `limit` bounds the bytes accepted.
+    ///
+    /// The file is then exactly as long as the object; after an error its content is undefined. Throws `.notFound` only
+    /// if the store says that the object is not there, and `.corrupted` if it has more than `limit` bytes.
     func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary
@@ -31,7 +35,11 @@ package protocol ObjectStore: Sendable {
     /// Removes one object. An object that is not there counts as removed.
     func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
-    /// Up to 1,000 keys that start with `prefix` and sort after `key` (bytewise), in order.
+    /// Up to 1,000 keys that start with `prefix` and come after `key`; fewer mean that there are no more.
+    ///
+    /// Going on after the last key of a page gives each key once. Keys in one directory (all alike up to their last slash)
+    /// are in bytewise order, and `key` need not exist there. Across directories the order is the store's own: SeaweedFS
+    /// lists `a/b` before `a-b`, so there `key` must be one that was listed.
     func list(
         prefix: String, after key: String?, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [ListedObject]

@@ -1,0 +1,41 @@
+// A file with credentials as s3fs reads it: lines KEY:SECRET, or BUCKET:KEY:SECRET for one bucket; # starts a comment.
+
+import Glibc
+
+enum PasswdFile {
+    private static let longest: Int64 = 64 * 1024
+
+    /// The credentials for a bucket: the line with its name, else the one without any.
+    ///
+    /// Throws `.passwdFile` if others than the owner may read or write the file, or if no line fits.
+    static func credentials(_ path: String, bucket: String) throws(StoreConfigurationError) -> S3Credentials {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard number >= 0 else { throw .passwdFile(path: path, reason: String(cString: strerror(errno))) }
+        let file = OwnedDescriptor(owning: number)
+        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest else {
+            throw .passwdFile(path: path, reason: "it is no small regular file")
+        }
+        guard status.st_mode & 0o077 == 0 else {
+            throw .passwdFile(path: path, reason: "others may read it: run chmod 600 on it")
+        }
+        guard let bytes = try? LocalFile(file.number).contents(length: Int64(status.st_size)) else {
+            throw .passwdFile(path: path, reason: "it cannot be read")
+        }
+        var common: S3Credentials?
+        for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) where !line.hasPrefix("#")
+        {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false).map {
+                String($0.drop(while: \.isWhitespace).prefix { !$0.isWhitespace })
+            }
+            switch fields.count {
+            case 3 where fields[0] == bucket: return S3Credentials(accessKey: fields[1], secretKey: fields[2])
+            case 2: common = common ?? S3Credentials(accessKey: fields[0], secretKey: fields[1])
+            default: continue
+            }
+        }
+        guard let common, !common.accessKey.isEmpty, !common.secretKey.isEmpty else {
+            throw .passwdFile(path: path, reason: "no line has the form KEY:SECRET or \(bucket):KEY:SECRET")
+        }
+        return common
+    }
+}

@@ -1,0 +1,85 @@
+// What an answer that is not a good one means. Codes first: servers put the same code under different statuses.
+
+/// An S3 error answer: the status, and the code and message of its XML body.
+struct S3Failure: Sendable, Equatable {
+    let status: Int
+    /// Empty if the body was empty or not S3's.
+    let code: String
+    let message: String
+    /// Whether the answer may come from something that is no S3 server: it has a body that is not S3's.
+    let isForeign: Bool
+    let bucketRegion: String?
+
+    init(_ answer: S3Answer) {
+        var code = ""
+        var message = ""
+        let isXML = S3XML.read(answer.body) { path, text in
+            guard path.first == "Error" else { return }
+            if path.dropFirst() == ["Code"] { code = Self.plain(text) }
+            if path.dropFirst() == ["Message"] { message = Self.plain(text) }
+        }
+        status = answer.status
+        self.code = isXML ? code : ""
+        self.message = isXML ? message : ""
+        isForeign = !answer.body.isEmpty && (!isXML || code.isEmpty)
+        bucketRegion = answer.bucketRegion.map(Self.plain)
+    }
+
+    /// Whether the body is an S3 error.
+    var hasCode: Bool { !code.isEmpty }
+
+    /// Whether the server compared the bytes with a checksum of ours and found them different.
+    var meansDifferentBytes: Bool { ["BadDigest", "XAmzContentSHA256Mismatch"].contains(code) }
+
+    /// The error, for a request about `key`; `bucket` as the operator knows it.
+    func error(key: String, bucket: String) -> ObjectStoreError {
+        switch code {
+        case "NoSuchBucket": return .noSuchBucket(bucket)
+        case "NoSuchKey", "NoSuchVersion": return .notFound(key: key)
+        case "QuotaExceeded", "InsufficientCapacity", "InsufficientStorage", "InsufficientStorageSpace",
+            "StorageQuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "StorageFull":
+            return .full(message: text)
+        case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout",
+            "IncompleteBody", "OperationAborted", "TooManyRequests", "RequestLimitExceeded", "Busy":
+            return .unreachable(reason: text)
+        case "RequestTimeTooSkewed":
+            return .denied(
+                code: code,
+                message: "the clocks of this machine and of the server are too far apart: set the clock here")
+        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+            "AccessDenied", "AuthorizationHeaderMalformed":
+            return .denied(code: code, message: message)
+        case "BadDigest", "XAmzContentSHA256Mismatch":
+            return .corrupted(key: key, reason: text)
+        default: return errorByStatus(key: key)
+        }
+    }
+
+    private func errorByStatus(key: String) -> ObjectStoreError {
+        let name = code.isEmpty ? "HTTP \(status)" : code
+        switch status {
+        case 404 where isForeign:
+            return .unreachable(reason: "status 404 from something that is no S3 server: is the endpoint right?")
+        case 404 where code.isEmpty && !key.isEmpty: return .notFound(key: key)
+        case 401, 403: return .denied(code: name, message: message)
+        case 507: return .full(message: text)
+        case 501: return .rejected(code: name, message: message)
+        case 408, 409, 425, 429, 500...599: return .unreachable(reason: text)
+        case 300...399:
+            let region = bucketRegion.map { ": the bucket is in region \($0)" } ?? ""
+            return .rejected(
+                code: name, message: "the server points elsewhere\(region): correct the endpoint or the region")
+        default: return .rejected(code: name, message: message)
+        }
+    }
+
+    /// What the server said, on one line.
+    private var text: String {
+        let parts = [code, message].filter { !$0.isEmpty }
+        return "status \(status)" + (parts.isEmpty ? "" : ", " + parts.joined(separator: ": "))
+    }
+
+    private static func plain(_ text: String) -> String {
+        String(text.unicodeScalars.prefix(300).map { $0.value < 0x20 || $0.value == 0x7f ? " " : Character($0) })
+    }
+}

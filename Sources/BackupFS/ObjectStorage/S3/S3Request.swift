@@ -1,0 +1,142 @@
+/// One HTTP request to an S3 server, not yet signed: it is signed when its turn comes.
+struct S3Request: Sendable {
+    enum Method: String, Sendable {
+        case get = "GET"
+        case put = "PUT"
+        case head = "HEAD"
+        case delete = "DELETE"
+    }
+
+    /// Which share of the transfers a request takes, so that no kind starves another.
+    enum Lane: Sendable, CaseIterable {
+        /// A recovery waits for it.
+        case read
+        /// A close waits for it.
+        case write
+        /// Nobody waits for it.
+        case upkeep
+    }
+
+    enum Body: Sendable {
+        case none
+        case bytes([UInt8], ContentDigests)
+        /// `length` bytes of an open file from offset 0.
+        case file(descriptor: Int32, length: Int64, ContentDigests)
+
+        var digests: ContentDigests? {
+            switch self {
+            case .none: nil
+            case .bytes(_, let digests), .file(_, _, let digests): digests
+            }
+        }
+
+        /// In bytes.
+        var length: Int64 {
+            switch self {
+            case .none: 0
+            case .bytes(let bytes, _): Int64(bytes.count)
+            case .file(_, let length, _): length
+            }
+        }
+    }
+
+    /// Where the body of a good answer goes; that of any other answer is kept in memory.
+    enum Sink: Sendable {
+        /// At most `limit` bytes in memory.
+        case memory(limit: Int)
+        /// Into a file from offset 0, at most `limit` bytes.
+        case file(descriptor: Int32, limit: Int64)
+    }
+
+    var method: Method
+    var lane: Lane
+    /// The key that errors name; empty for a listing.
+    var key: String
+    /// Percent-encoded, from the slash on.
+    var path: String
+    /// Percent-encoded names and values, sorted.
+    var query = ""
+    /// Lower-case names; without host, date, checksums and authorization.
+    var headers: [(name: String, value: String)] = []
+    var body = Body.none
+    var sink = Sink.memory(limit: 64 * 1024)
+
+    /// The headers to send, signed for now.
+    func signedHeaders(_ signer: SignatureV4, host: String) -> [(name: String, value: String)] {
+        let timestamp = SignatureV4.Timestamp()
+        let payload = body.digests?.sha256Hex ?? SignatureV4.emptyPayload
+        var headers = headers
+        headers.append(("host", host))
+        headers.append(("x-amz-content-sha256", payload))
+        headers.append(("x-amz-date", timestamp.text))
+        if let token = signer.credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
+        if let digests = body.digests { headers.append(("content-md5", base64(digests.md5))) }
+        headers.sort { $0.name < $1.name }
+        let authorization = signer.authorization(
+            method: method.rawValue, path: path, query: query, headers: headers, payload: payload, at: timestamp)
+        headers.append(("authorization", authorization))
+        return headers
+    }
+}
+
+/// What the server answered.
+struct S3Answer: Sendable {
+    /// The HTTP status.
+    var status = 0
+    /// Without quotes.
+    var etag: String?
+    /// In bytes, as the header said.
+    var contentLength: Int64?
+    /// Whether the body ends with a mark of its own.
+    var isChunked = false
+    /// User metadata, lower-case names without `x-amz-meta-`.
+    var metadata: [String: String] = [:]
+    /// The bucket's region, on some redirects.
+    var bucketRegion: String?
+    /// Whether the server says that the ETag is not the content's MD5 because it encrypts with keys of its own.
+    var isETagOpaque = false
+    /// The body, unless it went into a file.
+    var body: [UInt8] = []
+    /// How many bytes of the body came.
+    var received: Int64 = 0
+
+    /// Takes in one line of the head of the answer, without its line end; a status line starts anew.
+    mutating func read(headerLine line: UnsafeRawBufferPointer) {
+        let text = String(decoding: line, as: UTF8.self)
+        if text.hasPrefix("HTTP/") {
+            self = S3Answer()
+            status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+            return
+        }
+        guard let colon = text.firstIndex(of: ":") else { return }
+        let name = text[..<colon].lowercased()
+        let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+        switch name {
+        case "etag": etag = value.filter { $0 != "\"" }
+        case "content-length": contentLength = Int64(value)
+        case "transfer-encoding": isChunked = value.lowercased().hasSuffix("chunked")
+        case "x-amz-bucket-region": bucketRegion = String(value)
+        case "x-amz-server-side-encryption": isETagOpaque = value.hasPrefix("aws:kms")
+        case "x-amz-server-side-encryption-customer-algorithm": isETagOpaque = true
+        case _ where name.hasPrefix("x-amz-meta-"):
+            metadata[String(name.dropFirst("x-amz-meta-".count))] = String(value)
+        default: break
+        }
+    }
+}
+
+/// Base64 with padding, without line breaks (RFC 4648).
+func base64(_ bytes: [UInt8]) -> String {
+    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+        let group = bytes[start..<min(start + 3, bytes.count)]
+        var value = 0
+        for byte in group { value = value << 8 | Int(byte) }
+        value <<= 8 * (3 - group.count)
+        for position in 0..<4 {
+            text.append(position <= group.count ? digits[value >> (18 - 6 * position) & 63] : UInt8(ascii: "="))
+        }
+    }
+    return String(decoding: text, as: UTF8.self)
+}

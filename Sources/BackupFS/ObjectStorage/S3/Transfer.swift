@@ -1,0 +1,216 @@
+// One request on its way through libcurl. Everything here runs on the transfer loop's thread; libcurl calls back on that
+// thread only, from curl_multi_perform.
+
+import CCurl
+import Glibc
+
+/// A libcurl handle that is used for one request after another, so that its buffers stay.
+final class TransferHandle {
+    let easy: UnsafeMutableRawPointer
+    let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+
+    init?() {
+        guard let easy = curl_easy_init() else {
+            errorText.deallocate()
+            return nil
+        }
+        self.easy = easy
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        errorText.deallocate()
+    }
+}
+
+/// The settings that all requests share.
+struct TransferSettings: Sendable {
+    /// The longest time to wait for a connection.
+    static let connectTimeout = Duration.seconds(5)
+    /// A transfer that moves no byte for so long has failed.
+    static let stallSeconds = 30
+
+    let endpoint: S3Endpoint
+    let caBundle: String?
+    let signer: SignatureV4
+}
+
+/// One request that runs.
+final class Transfer {
+    let submission: TransferLoop.Submission
+    let handle: TransferHandle
+    private var request: S3Request { submission.request }
+    private var answer = S3Answer()
+    /// What went wrong on our side, where libcurl knows only that a callback gave up.
+    private var failure: ObjectStoreError?
+    /// How many bytes of the body were read so far.
+    private var sent: Int64 = 0
+    private var headers: UnsafeMutablePointer<curl_slist>?
+
+    /// Prepares the handle; the request is signed now.
+    init(_ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings) {
+        self.submission = submission
+        self.handle = handle
+        configure(settings)
+    }
+
+    deinit { curl_slist_free_all(headers) }
+
+    private func configure(_ settings: TransferSettings) {
+        let easy = handle.easy
+        curl_easy_reset(easy)
+        handle.errorText[0] = 0
+        let query = request.query.isEmpty ? "" : "?" + request.query
+        backupfs_curl_set_string(easy, CURLOPT_URL, settings.endpoint.origin + request.path + query)
+        backupfs_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
+        for (option, value) in Self.constants { backupfs_curl_set_long(easy, option, value) }
+        backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, settings.endpoint.isSecure ? "https" : "http")
+        // What is not encrypted goes to this machine or where the operator said, never to a proxy.
+        if !settings.endpoint.isSecure { backupfs_curl_set_string(easy, CURLOPT_PROXY, "") }
+        if let bundle = settings.caBundle { backupfs_curl_set_string(easy, CURLOPT_CAINFO, bundle) }
+        let remaining = ContinuousClock.now.duration(to: submission.deadline)
+        let connect = max(1, min(TransferSettings.connectTimeout, remaining).milliseconds)
+        backupfs_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connect)
+        switch request.method {
+        case .get: break
+        case .head: backupfs_curl_set_long(easy, CURLOPT_NOBODY, 1)
+        case .delete: backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "DELETE")
+        case .put:
+            backupfs_curl_set_long(easy, CURLOPT_UPLOAD, 1)
+            backupfs_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(request.body.length))
+        }
+        for header in request.signedHeaders(settings.signer, host: settings.endpoint.host) {
+            // libcurl sends a header without a value only if it is written with a semicolon.
+            add(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
+        }
+        add("Expect:")
+        backupfs_curl_set_list(easy, CURLOPT_HTTPHEADER, headers)
+        setCallbacks()
+    }
+
+    private static let constants: [(CURLoption, Int)] = [
+        (CURLOPT_NOSIGNAL, 1), (CURLOPT_TCP_NODELAY, 1), (CURLOPT_TCP_KEEPALIVE, 1), (CURLOPT_FOLLOWLOCATION, 0),
+        (CURLOPT_PATH_AS_IS, 1), (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2),
+        (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)), (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)),
+        (CURLOPT_LOW_SPEED_LIMIT, 1), (CURLOPT_LOW_SPEED_TIME, TransferSettings.stallSeconds),
+        (CURLOPT_UPLOAD_BUFFERSIZE, 256 * 1024), (CURLOPT_BUFFERSIZE, 256 * 1024),
+        (CURLOPT_SUPPRESS_CONNECT_HEADERS, 1),
+        // A name lookup that hangs must not hold up the loop when its request is given up.
+        (CURLOPT_QUICK_EXIT, 1),
+    ]
+
+    private func add(_ header: String) {
+        headers = curl_slist_append(headers, header) ?? headers
+    }
+
+    private func setCallbacks() {
+        let easy = handle.easy
+        // The loop holds the transfer until after it has taken the handle out of libcurl.
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        for option in [CURLOPT_PRIVATE, CURLOPT_READDATA, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_SEEKDATA] {
+            backupfs_curl_set_pointer(easy, option, me)
+        }
+        backupfs_curl_set_data_function(easy, CURLOPT_READFUNCTION) { bytes, size, count, me in
+            guard let bytes, let me else { return Int(CURL_READFUNC_ABORT) }
+            return Transfer.from(me).produce(UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+        }
+        backupfs_curl_set_data_function(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, me in
+            guard let bytes, let me else { return 0 }
+            return Transfer.from(me).consume(UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+        backupfs_curl_set_data_function(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, me in
+            guard let bytes, let me else { return 0 }
+            return Transfer.from(me).consumeHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+        // libcurl starts a body again when a kept connection turns out to be closed.
+        backupfs_curl_set_seek_function(easy) { me, offset, origin in
+            guard let me, origin == SEEK_SET else { return Int32(CURL_SEEKFUNC_FAIL) }
+            Transfer.from(me).sent = Int64(offset)
+            return Int32(CURL_SEEKFUNC_OK)
+        }
+    }
+
+    /// The transfer behind a pointer that libcurl hands back.
+    static func from(_ pointer: UnsafeMutableRawPointer) -> Transfer {
+        Unmanaged<Transfer>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    private func produce(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let wanted = UnsafeMutableRawBufferPointer(
+            rebasing: buffer[..<Int(min(Int64(buffer.count), max(0, request.body.length - sent)))])
+        switch request.body {
+        case .none: return 0
+        case .bytes(let bytes, _):
+            bytes.withUnsafeBytes { wanted.copyMemory(from: .init(rebasing: $0[Int(sent)..<Int(sent) + wanted.count])) }
+        case .file(let descriptor, _, _):
+            do throws(ObjectStoreError) {
+                guard try LocalFile(descriptor).read(at: sent, into: wanted) == wanted.count else {
+                    throw .contentChanged(key: request.key)
+                }
+            } catch {
+                failure = error
+                return Int(CURL_READFUNC_ABORT)
+            }
+        }
+        sent += Int64(wanted.count)
+        return wanted.count
+    }
+
+    private func consumeHeader(_ line: UnsafeRawBufferPointer) -> Int {
+        var end = line.count
+        while end > 0, line[end - 1] == 10 || line[end - 1] == 13 { end -= 1 }
+        if end > 0 { answer.read(headerLine: UnsafeRawBufferPointer(rebasing: line[..<end])) }
+        return line.count
+    }
+
+    private func consume(_ bytes: UnsafeRawBufferPointer) -> Int {
+        do throws(ObjectStoreError) {
+            switch request.sink {
+            case .file(let descriptor, let limit) where answer.status == 200:
+                let length = max(answer.contentLength ?? 0, answer.received + Int64(bytes.count))
+                guard length <= limit else {
+                    throw .corrupted(key: request.key, reason: "\(length) bytes or more, the limit is \(limit)")
+                }
+                try LocalFile(descriptor).write(bytes, at: answer.received)
+            case .file: keep(bytes, limit: 64 * 1024)
+            case .memory(let limit):
+                guard answer.body.count + bytes.count <= limit || answer.status != 200 else {
+                    throw .rejected(code: "AnswerTooLong", message: "the server sent more than \(limit) bytes")
+                }
+                keep(bytes, limit: limit)
+            }
+        } catch {
+            failure = error
+            return 0
+        }
+        answer.received += Int64(bytes.count)
+        return bytes.count
+    }
+
+    /// Keeps what fits; the rest of an endless error page is of no interest.
+    private func keep(_ bytes: UnsafeRawBufferPointer, limit: Int) {
+        answer.body.append(contentsOf: bytes.prefix(max(0, limit - answer.body.count)))
+    }
+
+    /// What came of it, once libcurl is done.
+    func outcome(_ code: CURLcode) -> Result<S3Answer, ObjectStoreError> {
+        if let failure { return .failure(failure) }
+        if code == CURLE_OK { return .success(answer) }
+        let text =
+            handle.errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: handle.errorText)
+        switch code {
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
+            return .failure(.rejected(code: "TLS", message: text))
+        case CURLE_OPERATION_TIMEDOUT where submission.deadline <= .now:
+            return .failure(.deadlineExceeded(reason: text))
+        default: return .failure(.unreachable(reason: text))
+        }
+    }
+}
+
+extension Duration {
+    /// In whole milliseconds.
+    var milliseconds: Int {
+        Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
+    }
+}
