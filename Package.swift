@@ -8,8 +8,12 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/BackupFS/\(name)", swiftSettings: strict)
 }
 
-let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -22,21 +26,20 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CControl", path: "Sources/BackupFS/Command/CControl"),
-        room("ObjectStorage", ["CCurl", "COpenSSL", logging]),
-        room("Catalogue", [grdb]),
-        room("FileSystemCore", []),
+        room("ObjectStorage", ["CCurl", "CLinux", "COpenSSL", logging]),
+        room("Catalogue", ["CZlib", grdb]),
+        room("FileSystemCore", ["Catalogue", "ObjectStorage", "CLinux", logging]),
         .executableTarget(
             name: "Command",
             dependencies: ["CControl", "FileSystemCore", "ObjectStorage", argumentParser, logging],
-            path: "Sources/BackupFS/Command",
-            exclude: ["CControl"],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "CommandTests", dependencies: ["Command", "FileSystemCore", "ObjectStorage", logging],
-            swiftSettings: strict),
-        .testTarget(name: "ObjectStorageTests", dependencies: ["ObjectStorage"], swiftSettings: strict),
+            path: "Sources/BackupFS/Command", exclude: ["CControl"], swiftSettings: strict),
+        tests("CatalogueTests", ["Catalogue"]),
+        tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
+        tests("FileSystemCoreTests", ["FileSystemCore"]),
+        tests("ObjectStorageTests", ["ObjectStorage", logging]),
     ]
 )

@@ -1,0 +1,180 @@
+// What is left to do, and what does not match: the questions of the background worker and of the operator.
+
+import Foundation
+import GRDB
+
+extension CatalogueReader {
+    /// How many resources are in which state.
+    package struct Counts: Sendable {
+        package var creating = 0
+        package var created = 0
+        package var deleted = 0
+        package var pendingUploads = 0
+        package var pendingRemovals = 0
+        package var pendingJournal = 0
+        package var leftovers = 0
+    }
+
+    /// Counts for `status`; the root directory is not counted.
+    package func counts() throws(CatalogueError) -> Counts {
+        var counts = Counts()
+        for row in try rows("SELECT status, count(*) AS number FROM resource WHERE id <> 1 GROUP BY status", []) {
+            switch Resource.Status(rawValue: row["status"]) {
+            case .creating: counts.creating = row["number"]
+            case .created: counts.created = row["number"]
+            case .deleted, nil: counts.deleted = row["number"]
+            }
+        }
+        counts.pendingUploads = try count(
+            "SELECT count(*) FROM resource WHERE needs_upload = 1 AND status <> 'deleted'")
+        counts.pendingRemovals = try count(
+            """
+            SELECT (SELECT count(*) FROM resource WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1))
+                + (SELECT count(*) FROM version WHERE state = 'removing')
+            """)
+        counts.pendingJournal = try count("SELECT count(*) FROM outbox")
+        counts.leftovers = try leftovers().count
+        return counts
+    }
+
+    /// A resource whose storages do not match its row.
+    package struct Leftover: Sendable {
+        package enum Reason: String, Sendable {
+            /// Never asked to be deleted, and not in backup (or with content that is not in backup yet).
+            case notInBackup
+            /// Never asked to be deleted, recorded as created, and in no storage.
+            case inNoStorage
+            /// Asked to be deleted, and still in main, backup or both.
+            case deletedButStored
+            /// An older version whose removal failed.
+            case supersededVersion
+        }
+
+        package var resource: Resource
+        package var reason: Reason
+        /// When it began to differ.
+        package var since: Nanoseconds
+        package var lastError: String?
+    }
+
+    /// Everything that does not match, oldest resource first.
+    ///
+    /// A file that is being written, and has not failed yet, is work in progress and not listed; nor is a main copy
+    /// that is missing while backup has the file: reading it brings it back.
+    package func leftovers() throws(CatalogueError) -> [Leftover] {
+        let unmatched = try rows(
+            """
+            SELECT * FROM resource WHERE kind = 'file' AND needs_upload = 1 AND status <> 'deleted'
+                AND (due IS NOT NULL OR failing_since IS NOT NULL)
+            UNION SELECT * FROM resource WHERE kind = 'file' AND status = 'created' AND in_backup = 0
+            UNION SELECT * FROM resource WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1) AND kind = 'file'
+            ORDER BY id
+            """, [])
+        var leftovers = unmatched.map { row in
+            let resource = Resource(row: row)
+            let since: Nanoseconds = row["failing_since"] ?? resource.deletedAt ?? resource.changed
+            let reason: Leftover.Reason =
+                resource.status == .deleted
+                ? .deletedButStored : resource.inMain || resource.inBackup ? .notInBackup : .inNoStorage
+            return Leftover(resource: resource, reason: reason, since: since, lastError: resource.lastError)
+        }
+        let superseded = try rows(
+            """
+            SELECT resource.*, version.failing_since AS version_since, version.last_error AS version_error
+            FROM version JOIN resource ON resource.id = version.resource
+            WHERE version.state = 'removing' AND version.attempts > 0 AND resource.status <> 'deleted'
+            ORDER BY resource.id
+            """, [])
+        leftovers += superseded.map { row in
+            Leftover(
+                resource: Resource(row: row), reason: .supersededVersion,
+                since: row["version_since"] ?? 0, lastError: row["version_error"])
+        }
+        return leftovers
+    }
+
+    /// Resources whose background work is due at `now`, the longest due first.
+    package func dueResources(
+        now: Nanoseconds, limit: Int
+    ) throws(CatalogueError) -> [(resource: Resource, attempts: Int)] {
+        try rows("SELECT * FROM resource WHERE due <= ? ORDER BY due LIMIT ?", [now, limit])
+            .map { (Resource(row: $0), $0["attempts"]) }
+    }
+
+    /// Versions whose removal is due at `now`, the longest due first.
+    package func dueRemovals(now: Nanoseconds, limit: Int) throws(CatalogueError) -> [(version: Version, attempts: Int)]
+    {
+        try rows(
+            "SELECT * FROM version WHERE state = 'removing' AND coalesce(due, 0) <= ? ORDER BY due LIMIT ?",
+            [now, limit]
+        ).map { (Version(row: $0), $0["attempts"]) }
+    }
+
+    /// When the next background work is due; nil if there is none.
+    package func nextDue() throws(CatalogueError) -> Nanoseconds? {
+        let row = try row(
+            """
+            SELECT min(due) FROM (SELECT min(due) AS due FROM resource WHERE due IS NOT NULL
+                UNION ALL SELECT min(coalesce(due, 0)) FROM version WHERE state = 'removing')
+            """, [])
+        return row?[0]
+    }
+
+    /// The versions of a resource that are in backup or may be.
+    package func versions(of id: ResourceID) throws(CatalogueError) -> [Version] {
+        try rows("SELECT * FROM version WHERE resource = ? ORDER BY id", [id.rawValue]).map(Version.init(row:))
+    }
+
+    // What a start looks at: only what was open or under way.
+
+    /// Resources that were being created.
+    package func creating() throws(CatalogueError) -> [Resource] {
+        try rows("SELECT * FROM resource WHERE status = 'creating' ORDER BY id", []).map(Resource.init(row:))
+    }
+
+    /// Files whose content may not be in backup.
+    package func needingUpload() throws(CatalogueError) -> [Resource] {
+        try rows("SELECT * FROM resource WHERE needs_upload = 1 AND status <> 'deleted' ORDER BY id", [])
+            .map(Resource.init(row:))
+    }
+
+    /// Versions whose upload was begun and not committed.
+    package func uploadsUnderWay() throws(CatalogueError) -> [Version] {
+        try rows("SELECT * FROM version WHERE state = 'uploading'", []).map(Version.init(row:))
+    }
+
+    /// A rename that main storage may not have followed.
+    package struct RenameIntent: Sendable {
+        package var id: Int64
+        package var resource: ResourceID
+        package var sourceParent: ResourceID
+        package var sourceName: [UInt8]
+        package var targetParent: ResourceID
+        package var targetName: [UInt8]
+    }
+
+    /// Renames that main storage may not have followed, oldest first.
+    package func renameIntents() throws(CatalogueError) -> [RenameIntent] {
+        try rows("SELECT * FROM rename_intent ORDER BY id", []).map {
+            RenameIntent(
+                id: $0["id"], resource: ResourceID($0["resource"]), sourceParent: ResourceID($0["source_parent"]),
+                sourceName: bytes($0["source_name"]), targetParent: ResourceID($0["target_parent"]),
+                targetName: bytes($0["target_name"]))
+        }
+    }
+
+    /// How often background work on a resource has failed in a row.
+    package func attempts(_ id: ResourceID) throws(CatalogueError) -> Int {
+        try count("SELECT attempts FROM resource WHERE id = ?", [id.rawValue])
+    }
+
+    /// Whether any object is recorded as stored in backup.
+    package func hasStoredVersions() throws(CatalogueError) -> Bool {
+        try row("SELECT 1 FROM version WHERE state = 'stored' LIMIT 1", []) != nil
+    }
+
+    /// Whether changes wait for the journal.
+    package func hasJournal() throws(CatalogueError) -> Bool {
+        try row("SELECT 1 FROM outbox LIMIT 1", []) != nil
+    }
+}

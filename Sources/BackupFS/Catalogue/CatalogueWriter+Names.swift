@@ -1,0 +1,169 @@
+// Names: create, delete, rename. Each keeps link counts and the times of the directories with it.
+
+import Foundation
+import GRDB
+
+extension CatalogueWriter {
+    /// Adds a resource with a name: step 1 of the write scenario, with its duplicate key check.
+    ///
+    /// A new resource is `creating` and stored nowhere yet. Throws `.nameTaken`, `.noSuchResource` or `.notDirectory`
+    /// (the parent).
+    package func create(
+        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, target: [UInt8]? = nil,
+        now: Nanoseconds
+    ) throws(CatalogueError) -> Resource {
+        let directory = try live(parent)
+        guard directory.kind == .directory else { throw .notDirectory }
+        guard try reader.lookup(parent: parent, name: name) == nil else { throw .nameTaken }
+        try run(
+            """
+            INSERT INTO resource (kind, status, mode, uid, gid, size, accessed, modified, changed, created_at,
+                link_count, target) VALUES (?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                kind.rawValue, attributes.mode, attributes.uid, attributes.gid, target?.count ?? 0, now, now, now, now,
+                kind == .directory ? 2 : 1, target.map { Data($0) },
+            ])
+        let id = ResourceID(database.lastInsertedRowID)
+        try run(
+            "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)", [parent.rawValue, Data(name), id.rawValue])
+        try touchDirectory(parent, linkChange: kind == .directory ? 1 : 0, now: now)
+        return try live(id)
+    }
+
+    /// Takes back a creation whose main file could not be made: nothing of it remains.
+    package func undoCreate(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        guard let resource = try reader.resource(id) else { return }
+        if let location = try reader.location(of: id) {
+            try touchDirectory(location.parent, linkChange: resource.kind == .directory ? -1 : 0, now: now)
+        }
+        try run("DELETE FROM name WHERE resource = ?", [id.rawValue])
+        try run("DELETE FROM xattr WHERE resource = ?", [id.rawValue])
+        try run("DELETE FROM version WHERE resource = ?", [id.rawValue])
+        try run("DELETE FROM resource WHERE id = ?", [id.rawValue])
+    }
+
+    /// The soft delete: steps 1 and 2 of the delete scenario.
+    ///
+    /// Returns the row as it is afterwards.     /// `directory` says what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`,
+    /// `.isDirectory`, `.notDirectory`, `.notEmpty`.
+    package func delete(
+        parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds
+    ) throws(CatalogueError) -> Resource {
+        guard let resource = try reader.lookup(parent: parent, name: name) else { throw .noSuchResource }
+        if directory {
+            guard resource.kind == .directory else { throw .notDirectory }
+            guard try reader.list(resource.id, after: 0, limit: 1).isEmpty else { throw .notEmpty }
+        } else if resource.kind == .directory {
+            throw .isDirectory
+        }
+        try run("DELETE FROM name WHERE parent = ? AND name = ?", [parent.rawValue, Data(name)])
+        try touchDirectory(parent, linkChange: directory ? -1 : 0, now: now)
+        try markDeleted(resource, parent: parent, name: name, now: now)
+        return try reader.resource(resource.id) ?? resource
+    }
+
+    private func markDeleted(
+        _ resource: Resource, parent: ResourceID, name: [UInt8], now: Nanoseconds
+    ) throws(CatalogueError) {
+        try run(
+            """
+            UPDATE resource SET status = 'deleted', deleted_at = ?, deleted_parent = ?, deleted_name = ?, changed = ?,
+                link_count = 0, due = ?, attempts = 0, failing_since = NULL, last_error = NULL WHERE id = ?
+            """, [now, parent.rawValue, Data(name), now, now, resource.id.rawValue])
+    }
+
+    /// What a rename did to the catalogue.
+    package struct Renamed: Sendable {
+        /// The resource that moved.
+        package var moved: Resource
+        /// The resource that had the target's name and is deleted now.
+        package var replaced: Resource?
+        /// The intent that main storage has to follow; nil if nothing changed (both names are one resource).
+        package var intent: Int64?
+    }
+
+    /// Renames, replacing a file or an empty directory at the target unless `noReplace`.
+    ///
+    /// The intent is recorded in the same transaction; `finishRename` removes it when main storage has followed.
+    package func rename(
+        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        noReplace: Bool, now: Nanoseconds
+    ) throws(CatalogueError) -> Renamed {
+        guard let moved = try reader.lookup(parent: sourceParent, name: sourceName) else { throw .noSuchResource }
+        guard try live(targetParent).kind == .directory else { throw .notDirectory }
+        if moved.kind == .directory { try refuseLoop(moving: moved.id, into: targetParent) }
+        let replaced = try reader.lookup(parent: targetParent, name: targetName)
+        if let replaced {
+            guard !noReplace else { throw .nameTaken }
+            if replaced.id == moved.id { return Renamed(moved: moved, replaced: nil, intent: nil) }
+            if moved.kind == .directory, replaced.kind != .directory { throw .notDirectory }
+            if moved.kind != .directory, replaced.kind == .directory { throw .isDirectory }
+            _ = try delete(
+                parent: targetParent, name: targetName, directory: replaced.kind == .directory, now: now)
+        }
+        try run(
+            "UPDATE name SET parent = ?, name = ? WHERE parent = ? AND name = ?",
+            [targetParent.rawValue, Data(targetName), sourceParent.rawValue, Data(sourceName)])
+        let isDirectory = moved.kind == .directory
+        try touchDirectory(sourceParent, linkChange: isDirectory ? -1 : 0, now: now)
+        try touchDirectory(targetParent, linkChange: isDirectory ? 1 : 0, now: now)
+        try run("UPDATE resource SET changed = ? WHERE id = ?", [now, moved.id.rawValue])
+        try run(
+            """
+            INSERT INTO rename_intent (resource, source_parent, source_name, target_parent, target_name, replaced)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """,
+            [
+                moved.id.rawValue, sourceParent.rawValue, Data(sourceName), targetParent.rawValue, Data(targetName),
+                replaced?.id.rawValue,
+            ])
+        return Renamed(moved: moved, replaced: replaced, intent: database.lastInsertedRowID)
+    }
+
+    /// Main storage has followed the rename: its intent is done.
+    package func finishRename(_ intent: Int64) throws(CatalogueError) {
+        try run("DELETE FROM rename_intent WHERE id = ?", [intent])
+    }
+
+    /// Main storage could not follow: the names are as they were before, the replaced resource lives again.
+    package func undoRename(
+        _ renamed: Renamed, from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID,
+        _ targetName: [UInt8], now: Nanoseconds
+    ) throws(CatalogueError) {
+        let isDirectory = renamed.moved.kind == .directory
+        try run(
+            "UPDATE name SET parent = ?, name = ? WHERE parent = ? AND name = ?",
+            [sourceParent.rawValue, Data(sourceName), targetParent.rawValue, Data(targetName)])
+        try touchDirectory(sourceParent, linkChange: isDirectory ? 1 : 0, now: now)
+        try touchDirectory(targetParent, linkChange: isDirectory ? -1 : 0, now: now)
+        if let replaced = renamed.replaced {
+            try run(
+                """
+                UPDATE resource SET status = ?, deleted_at = NULL, deleted_parent = NULL, deleted_name = NULL,
+                    link_count = ?, changed = ?, due = CASE WHEN needs_upload THEN ? END WHERE id = ?
+                """,
+                [replaced.status.rawValue, replaced.linkCount, replaced.changed, now, replaced.id.rawValue])
+            try run(
+                "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)",
+                [targetParent.rawValue, Data(targetName), replaced.id.rawValue])
+            try touchDirectory(targetParent, linkChange: isDirectory ? 1 : 0, now: now)
+        }
+        if let intent = renamed.intent { try finishRename(intent) }
+    }
+
+    private func refuseLoop(moving id: ResourceID, into directory: ResourceID) throws(CatalogueError) {
+        var current = directory
+        while current != .root {
+            guard current != id else { throw .wouldLoop }
+            guard let step = try reader.location(of: current) else { return }
+            current = step.parent
+        }
+    }
+
+    private func touchDirectory(_ id: ResourceID, linkChange: Int, now: Nanoseconds) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET modified = ?, changed = ?, link_count = link_count + ? WHERE id = ?",
+            [now, now, linkChange, id.rawValue])
+    }
+}

@@ -1,0 +1,109 @@
+// The catalogue: what exists. It is asked before any storage is touched and is the authority on names, attributes and
+// listings. Reads run beside each other on snapshots; changes go through the commit queue, in order.
+
+import Foundation
+import GRDB
+import Synchronization
+
+/// The database of one main directory.
+///
+/// Safe to use from every thread. The caller makes sure that no other process uses it (the lock of main storage).
+package final class ResourceCatalogue: Sendable {
+    let pool: DatabasePool
+    private let queue: CommitQueue
+
+    /// Opens, and if it does not exist creates, `catalogue.sqlite` in the directory that `directory` is open on.
+    ///
+    /// The descriptor stays the caller's and must stay open as long as the catalogue is used.
+    package init(directory: Int32) throws(CatalogueError) {
+        guard DescriptorFileSystem.register() else { throw .database(message: "SQLite's VFS cannot be registered") }
+        pool = try Self.translating {
+            var configuration = Configuration()
+            configuration.maximumReaderCount = 4
+            configuration.busyMode = .timeout(5)
+            configuration.prepareDatabase { database in
+                try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000")
+            }
+            let pool = try DatabasePool(
+                path: "/proc/self/fd/\(directory)/catalogue.sqlite", configuration: configuration)
+            let migrator = Schema.migrator
+            guard try pool.read(migrator.hasBeenSuperseded) == false else { throw CatalogueError.newerSchema }
+            try migrator.migrate(pool)
+            return pool
+        }
+        queue = CommitQueue(pool: pool)
+    }
+
+    /// Closes every connection; the catalogue cannot be used afterwards.
+    package func close() throws(CatalogueError) {
+        try Self.translating { try pool.close() }
+    }
+
+    /// Reads a consistent snapshot, on this thread.
+    package func read<Value>(
+        _ body: (CatalogueReader) throws(CatalogueError) -> Value
+    ) throws(CatalogueError) -> Value {
+        try Self.translating { try pool.read { try body(CatalogueReader(database: $0)) } }
+    }
+
+    /// Changes the catalogue and waits, on this thread, until the change is committed.
+    package func change<Value: Sendable>(
+        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
+    ) throws(CatalogueError) -> Value {
+        let result = Mutex<Value?>(nil)
+        try Self.translating {
+            try queue.submitAndWait(durability) { database in
+                let value = try body(CatalogueWriter(database: database))
+                result.withLock { $0 = value }
+            }
+        }
+        guard let value = result.withLock({ $0 }) else { throw .database(message: "a change gave no result") }
+        return value
+    }
+
+    /// Changes the catalogue and suspends until the change is committed.
+    package func changeLater<Value: Sendable>(
+        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
+    ) async throws(CatalogueError) -> Value {
+        let result: Result<Value, CatalogueError> = await withCheckedContinuation { continuation in
+            let value = Mutex<Value?>(nil)
+            queue.submit(
+                .init(durability: durability) { database in
+                    let new = try body(CatalogueWriter(database: database))
+                    value.withLock { $0 = new }
+                } finished: { error in
+                    if let error {
+                        continuation.resume(returning: .failure(Self.translate(error)))
+                    } else if let new = value.withLock({ $0 }) {
+                        continuation.resume(returning: .success(new))
+                    } else {
+                        continuation.resume(returning: .failure(.database(message: "a change gave no result")))
+                    }
+                })
+        }
+        return try result.get()
+    }
+
+    /// Changes the catalogue after all earlier changes, without waiting; `failed` hears if it could not.
+    package func record(
+        _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void,
+        failed: @escaping @Sendable (CatalogueError) -> Void
+    ) {
+        queue.submit(
+            .init(durability: .processCrash) { database in
+                try body(CatalogueWriter(database: database))
+            } finished: { error in
+                if let error { failed(Self.translate(error)) }
+            })
+    }
+
+    static func translating<Value>(_ body: () throws -> Value) throws(CatalogueError) -> Value {
+        do { return try body() } catch { throw translate(error) }
+    }
+
+    static func translate(_ error: any Error) -> CatalogueError {
+        if let error = error as? CatalogueError { return error }
+        guard let error = error as? DatabaseError else { return .database(message: "\(error)") }
+        return error.resultCode == .SQLITE_FULL ? .diskFull : .database(message: error.description)
+    }
+}

@@ -1,0 +1,142 @@
+// The tables, said once. A migration that has shipped is never changed; a new one is added below it.
+
+import GRDB
+
+enum Schema {
+    /// Every migration, oldest first.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 resources") { database in try database.execute(sql: first) }
+        return migrator
+    }
+
+    private static let first = """
+        CREATE TABLE setting (
+            key TEXT PRIMARY KEY NOT NULL,
+            value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE resource (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL CHECK (kind IN ('file', 'directory', 'symlink')),
+            status TEXT NOT NULL CHECK (status IN ('creating', 'created', 'deleted')),
+            mode INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 4095),
+            uid INTEGER NOT NULL,
+            gid INTEGER NOT NULL,
+            size INTEGER NOT NULL CHECK (size >= 0),
+            accessed INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            changed INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            deleted_at INTEGER,
+            link_count INTEGER NOT NULL CHECK (link_count >= 0),
+            target BLOB,
+            in_main INTEGER NOT NULL DEFAULT 0 CHECK (in_main IN (0, 1)),
+            in_backup INTEGER NOT NULL DEFAULT 0 CHECK (in_backup IN (0, 1)),
+            needs_upload INTEGER NOT NULL DEFAULT 0 CHECK (needs_upload IN (0, 1)),
+            main_inode INTEGER NOT NULL DEFAULT 0,
+            main_modified INTEGER NOT NULL DEFAULT 0,
+            version TEXT REFERENCES version (id) DEFERRABLE INITIALLY DEFERRED,
+            -- Where a deleted resource last was: its main copy, if it is left over, is there.
+            deleted_parent INTEGER,
+            deleted_name BLOB,
+            -- Background work: when it is due (NULL: nothing to do), how often it failed, since when and why.
+            due INTEGER,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            failing_since INTEGER,
+            last_error TEXT,
+            CHECK ((status = 'deleted') = (deleted_at IS NOT NULL)),
+            CHECK (kind <> 'symlink' OR target IS NOT NULL),
+            CHECK (in_backup = 0 OR kind <> 'file' OR version IS NOT NULL)
+        ) STRICT;
+        CREATE INDEX resource_due ON resource (due) WHERE due IS NOT NULL;
+        CREATE INDEX resource_needs_upload ON resource (id) WHERE needs_upload = 1 AND status <> 'deleted';
+        CREATE INDEX resource_creating ON resource (id) WHERE status = 'creating';
+        CREATE INDEX resource_leftover ON resource (id)
+            WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1);
+        CREATE INDEX resource_deleted_name ON resource (deleted_parent, deleted_name) WHERE status = 'deleted';
+
+        CREATE TABLE version (
+            id TEXT PRIMARY KEY NOT NULL,
+            resource INTEGER NOT NULL REFERENCES resource (id),
+            key TEXT NOT NULL UNIQUE,
+            size INTEGER NOT NULL CHECK (size >= 0),
+            sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+            state TEXT NOT NULL CHECK (state IN ('uploading', 'stored', 'removing')),
+            created_at INTEGER NOT NULL,
+            due INTEGER,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            failing_since INTEGER,
+            last_error TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX version_of_resource ON version (resource);
+        CREATE INDEX version_unsettled ON version (state, due) WHERE state <> 'stored';
+
+        CREATE TABLE name (
+            -- Also the position in a directory listing; it stays when the entry is renamed.
+            cookie INTEGER PRIMARY KEY AUTOINCREMENT,
+            parent INTEGER NOT NULL REFERENCES resource (id),
+            name BLOB NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
+            resource INTEGER NOT NULL REFERENCES resource (id),
+            UNIQUE (parent, name)
+        ) STRICT;
+        CREATE INDEX name_listing ON name (parent, cookie);
+        CREATE INDEX name_of_resource ON name (resource);
+
+        CREATE TABLE xattr (
+            resource INTEGER NOT NULL REFERENCES resource (id),
+            name TEXT NOT NULL,
+            value BLOB NOT NULL,
+            PRIMARY KEY (resource, name)
+        ) STRICT, WITHOUT ROWID;
+
+        -- A rename that main storage may not have followed yet.
+        CREATE TABLE rename_intent (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            resource INTEGER NOT NULL,
+            source_parent INTEGER NOT NULL,
+            source_name BLOB NOT NULL,
+            target_parent INTEGER NOT NULL,
+            target_name BLOB NOT NULL,
+            replaced INTEGER
+        ) STRICT;
+
+        -- What changed and has not been shipped to backup storage yet (docs/ARCHITECTURE.md, Journal).
+        CREATE TABLE outbox (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            entity TEXT NOT NULL CHECK (entity IN ('resource', 'name', 'xattr')),
+            owner INTEGER NOT NULL,
+            name BLOB
+        ) STRICT;
+
+        CREATE TRIGGER resource_inserted AFTER INSERT ON resource BEGIN
+            INSERT INTO outbox (entity, owner) VALUES ('resource', NEW.id);
+        END;
+        CREATE TRIGGER resource_updated AFTER UPDATE OF
+            status, mode, uid, gid, size, accessed, modified, deleted_at, target, version ON resource BEGIN
+            INSERT INTO outbox (entity, owner) VALUES ('resource', NEW.id);
+        END;
+        CREATE TRIGGER resource_erased AFTER DELETE ON resource BEGIN
+            INSERT INTO outbox (entity, owner) VALUES ('resource', OLD.id);
+        END;
+        CREATE TRIGGER name_inserted AFTER INSERT ON name BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', NEW.parent, NEW.name);
+        END;
+        CREATE TRIGGER name_updated AFTER UPDATE ON name BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', OLD.parent, OLD.name);
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', NEW.parent, NEW.name);
+        END;
+        CREATE TRIGGER name_deleted AFTER DELETE ON name BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', OLD.parent, OLD.name);
+        END;
+        CREATE TRIGGER xattr_inserted AFTER INSERT ON xattr BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('xattr', NEW.resource, CAST(NEW.name AS BLOB));
+        END;
+        CREATE TRIGGER xattr_updated AFTER UPDATE ON xattr BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('xattr', NEW.resource, CAST(NEW.name AS BLOB));
+        END;
+        CREATE TRIGGER xattr_deleted AFTER DELETE ON xattr BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('xattr', OLD.resource, CAST(OLD.name AS BLOB));
+        END;
+        """
+}

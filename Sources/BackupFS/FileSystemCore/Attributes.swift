@@ -1,0 +1,142 @@
+import Catalogue
+import Glibc
+
+/// What stat(2) shows of a resource.
+package struct Attributes: Sendable {
+    /// The row, with size and times of main where main is ahead of it.
+    package var row: Resource
+    /// Bytes of disk in units of 512.
+    package var blocks: Int64
+}
+
+/// A time that setattr sets.
+package enum TimeChange: Sendable {
+    case now
+    case to(Nanoseconds)
+}
+
+/// What setattr(2) changes; nil is left alone.
+package struct AttributeChanges: Sendable {
+    package var mode: UInt32?
+    package var uid: UInt32?
+    package var gid: UInt32?
+    package var accessed: TimeChange?
+    package var modified: TimeChange?
+
+    package init(
+        mode: UInt32? = nil, uid: UInt32? = nil, gid: UInt32? = nil, accessed: TimeChange? = nil,
+        modified: TimeChange? = nil
+    ) {
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.accessed = accessed
+        self.modified = modified
+    }
+}
+
+extension BackupFileSystem {
+    /// The attributes of a resource, live or deleted and still open.
+    package func attributes(_ id: ResourceID) throws(FileSystemError) -> Attributes {
+        try attributes(of: try liveRow(id))
+    }
+
+    /// The row's attributes; the main copy's size and times while it is ahead of backup.
+    func attributes(of row: Resource) throws(FileSystemError) -> Attributes {
+        var result = Attributes(row: row, blocks: (row.size + 511) / 512)
+        guard row.kind == .file else { return result }
+        if let file = files.peek(row.id), let descriptor = file.descriptor {
+            overlay(&result, try descriptor.status())
+        } else if row.needsUpload, row.status != .deleted,
+            let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) }),
+            let status = try main.status(try mainDirectory(location.parent), location.name)
+        {
+            overlay(&result, status)
+        }
+        return result
+    }
+
+    private func overlay(_ attributes: inout Attributes, _ status: stat) {
+        attributes.row.size = Int64(status.st_size)
+        attributes.row.modified = Nanoseconds(status.st_mtim)
+        attributes.row.changed = max(attributes.row.changed, Nanoseconds(status.st_mtim))
+        attributes.blocks = Int64(status.st_blocks)
+    }
+
+    /// Changes mode, owner and times; the row first, then the main copy.
+    package func setAttributes(_ id: ResourceID, _ changes: AttributeChanges) throws(FileSystemError) -> Attributes {
+        let now = currentTime()
+        let file = files.peek(id)
+        return try tree.shared { () throws(FileSystemError) in
+            let updated = try change(.powerLoss) { writer throws(CatalogueError) in
+                guard var row = try writer.reader.resource(id) else { throw .noSuchResource }
+                if let mode = changes.mode { row.mode = mode & 0o7777 }
+                if let uid = changes.uid { row.uid = uid }
+                if let gid = changes.gid { row.gid = gid }
+                row.accessed = changes.accessed?.nanoseconds(now: now) ?? row.accessed
+                row.modified = changes.modified?.nanoseconds(now: now) ?? row.modified
+                row.changed = now
+                try writer.updateAttributes(row)
+                return row
+            }
+            try followAttributes(updated, changes, file: file)
+            return try attributes(id)
+        }
+    }
+
+    private func followAttributes(
+        _ row: Resource, _ changes: AttributeChanges, file: FileState?
+    ) throws(FileSystemError) {
+        let accessed = changes.accessed == nil ? nil : row.accessed.timespec
+        let modified = changes.modified == nil ? nil : row.modified.timespec
+        do throws(FileSystemError) {
+            var modifiedInMain: Nanoseconds?
+            if let descriptor = file?.descriptor {
+                try main.setAttributes(
+                    of: descriptor, mode: changes.mode.map { $0 & 0o7777 }, uid: changes.uid, gid: changes.gid,
+                    accessed: accessed, modified: modified)
+                modifiedInMain = Nanoseconds(try descriptor.status().st_mtim)
+            } else if row.status != .deleted,
+                let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) })
+            {
+                let directory = try mainDirectory(location.parent)
+                guard try main.status(directory, location.name) != nil else { return }
+                try main.setAttributes(
+                    directory, location.name, isSymlink: row.kind == .symlink, mode: changes.mode.map { $0 & 0o7777 },
+                    uid: changes.uid, gid: changes.gid, accessed: accessed, modified: modified)
+                modifiedInMain = try main.status(directory, location.name).map { Nanoseconds($0.st_mtim) }
+            } else if row.id == .root {
+                try main.setAttributes(
+                    of: main.root, mode: changes.mode.map { $0 & 0o7777 }, uid: changes.uid, gid: changes.gid,
+                    accessed: accessed, modified: modified)
+            }
+            // A copy that is known to agree with the row goes on doing so under its new time.
+            if modified != nil, let modifiedInMain, modifiedInMain != row.mainModified {
+                record("SetAttributes.3") { writer throws(CatalogueError) in
+                    guard let current = try writer.reader.resource(row.id), current.mainInode != 0 else { return }
+                    try writer.markMainCopy(row.id, inode: current.mainInode, modified: modifiedInMain)
+                }
+            }
+        } catch {
+            // The row is what counts; the main copy is put right when it is next written or recovered.
+            logger.warning(
+                "main did not take new attributes", metadata: ["inode": "\(row.id.rawValue)", "error": "\(error)"])
+        }
+    }
+
+    /// What statvfs(3) says of main storage.
+    package func fileSystemStatistics() throws(FileSystemError) -> statvfs {
+        var statistics = statvfs()
+        guard fstatvfs(main.root.number, &statistics) == 0 else { throw .main(errno: errno, during: "statvfs") }
+        return statistics
+    }
+}
+
+extension TimeChange {
+    func nanoseconds(now: Nanoseconds) -> Nanoseconds {
+        switch self {
+        case .now: now
+        case .to(let time): time
+        }
+    }
+}

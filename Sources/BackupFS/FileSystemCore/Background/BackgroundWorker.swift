@@ -1,0 +1,155 @@
+// What does not have to be done at once: uploads that failed, removals, journal segments. One task looks for what is due,
+// does some of it at a time, and sleeps until something else is. With the store down it tries a single request now and
+// then, and goes on at full speed when one succeeds.
+
+import Catalogue
+import ObjectStorage
+import Synchronization
+
+/// Wakes, stops and paces the background's task.
+final class BackgroundWorker: Sendable {
+    private struct State {
+        var isAwake = false
+        var isStopped = false
+        var sleeper: CheckedContinuation<Void, Never>?
+        var task: Task<Void, Never>?
+        var lastError: String?
+        var isReachable = true
+    }
+
+    let transfers: Int
+    private let state = Mutex(State())
+
+    init(transfers: Int) { self.transfers = max(1, transfers) }
+
+    /// Full-jitter exponential backoff, 0.5 s to 15 s, in nanoseconds.
+    static func backoff(attempts: Int) -> Nanoseconds {
+        let ceiling = min(15.0, 0.5 * Double(1 << min(attempts, 6)))
+        return Nanoseconds(Double.random(in: ceiling / 2...ceiling) * 1e9)
+    }
+
+    var isStopped: Bool { state.withLock { $0.isStopped } }
+
+    /// What is known of the store: the last request's error, nil after a success.
+    var storeState: (isReachable: Bool, lastError: String?) { state.withLock { ($0.isReachable, $0.lastError) } }
+
+    func noteStore(_ error: ObjectStoreError?) {
+        state.withLock { state in
+            if let error { state.lastError = "\(error)" }
+            state.isReachable = error.map { !$0.meansUnreachable } ?? true
+        }
+    }
+
+    /// Something may be due.
+    func wake() {
+        let sleeper = state.withLock { state in
+            state.isAwake = true
+            defer { state.sleeper = nil }
+            return state.sleeper
+        }
+        sleeper?.resume()
+    }
+
+    func run(_ body: @escaping @Sendable () async -> Void) {
+        let task = Task(executorPreference: BlockingExecutor.shared) { await body() }
+        state.withLock { $0.task = task }
+    }
+
+    /// Ends the task after what it is doing.
+    func stop() async {
+        let task = state.withLock { state in
+            state.isStopped = true
+            return state.task
+        }
+        wake()
+        await task?.value
+    }
+
+    /// Sleeps until `wake` or for `duration`.
+    func sleep(atMost duration: Duration) async {
+        let timer = Task {
+            try? await Task.sleep(for: duration)
+            if !Task.isCancelled { wake() }
+        }
+        await withCheckedContinuation { continuation in
+            let isAwake = state.withLock { state in
+                if state.isAwake || state.isStopped { return true }
+                state.sleeper = continuation
+                return false
+            }
+            if isAwake { continuation.resume() }
+        }
+        state.withLock { $0.isAwake = false }
+        timer.cancel()
+    }
+}
+
+extension ObjectStoreError {
+    /// Whether the error says that the store cannot be used at all now, rather than something about one object.
+    var meansUnreachable: Bool {
+        switch self {
+        case .unreachable, .deadlineExceeded, .noSuchBucket, .denied: true
+        case .notFound, .full, .corrupted, .contentChanged, .rejected, .localFile: false
+        }
+    }
+}
+
+extension BackupFileSystem {
+    /// Starts the background's task.
+    func startBackground() {
+        background.run { [self] in
+            var nextJournal = ContinuousClock.now
+            while !background.isStopped {
+                let didWork = await doDueWork()
+                if ContinuousClock.now >= nextJournal {
+                    nextJournal = .now + .seconds(1)
+                    if await !shipJournal() { nextJournal = .now + .seconds(5) }
+                }
+                if !didWork { await background.sleep(atMost: pause(nextJournal: nextJournal)) }
+            }
+        }
+    }
+
+    private func pause(nextJournal: ContinuousClock.Instant) -> Duration {
+        let next = try? read { reader throws(CatalogueError) in
+            (due: try reader.nextDue(), hasJournal: try reader.hasJournal())
+        }
+        var pause = Duration.seconds(60)
+        if let due = next?.due { pause = min(pause, .nanoseconds(max(0, due - currentTime()))) }
+        if next?.hasJournal ?? true { pause = min(pause, max(.zero, nextJournal - .now)) }
+        return max(pause, .milliseconds(20))
+    }
+
+    /// Does some of what is due; false if nothing was.
+    private func doDueWork() async -> Bool {
+        // With the store down one request at a time asks whether it is back.
+        let width = background.storeState.isReachable ? background.transfers : 1
+        let now = currentTime()
+        let due = try? read { reader throws(CatalogueError) in
+            (
+                resources: try reader.dueResources(now: now, limit: width),
+                removals: try reader.dueRemovals(now: now, limit: width)
+            )
+        }
+        guard let due, !(due.resources.isEmpty && due.removals.isEmpty) else { return false }
+        await withTaskGroup { group in
+            for item in due.resources { group.addTask { await self.settle(item.resource) } }
+            for item in due.removals {
+                group.addTask { await self.removeVersion(item.version, attempts: item.attempts) }
+            }
+        }
+        return true
+    }
+
+    /// Does what one resource needs.
+    private func settle(_ row: Resource) async {
+        if row.status == .deleted { return await finishDelete(row) }
+        guard row.kind == .file, row.needsUpload else {
+            return record("Background") { writer throws(CatalogueError) in try writer.settle(row.id) }
+        }
+        let file = files.acquire(row.id) { FileState(row, descriptor: nil) }
+        defer { files.release(file) }
+        // The failure is recorded, with the next attempt's time, where it happens.
+        try? await backUp(file, deadline: deadline(size: row.size))
+    }
+}

@@ -1,0 +1,55 @@
+// Ships the journal: the outbox's changes become one numbered segment, at most one a second.
+
+import Catalogue
+import Foundation
+import ObjectStorage
+
+extension BackupFileSystem {
+    /// Entries that one segment covers at most.
+    private static let segmentLimit = 50_000
+
+    /// Ships what is in the outbox; false if backup storage did not take it.
+    func shipJournal() async -> Bool {
+        do throws(FileSystemError) {
+            try await shipJournalOnce(deadline: deadline(size: 0))
+            return true
+        } catch {
+            counters.add(\.journalFailures)
+            logger.warning("the journal could not be shipped", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    private func shipJournalOnce(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+        let prepared = try read { reader throws(CatalogueError) in
+            (batch: try reader.journalBatch(limit: Self.segmentLimit), number: try reader.setting("journal"))
+        }
+        guard let batch = prepared.batch else { return }
+        try await verifyOwnership(deadline: deadline)
+        let number = (prepared.number.flatMap { Int($0) } ?? 0) + 1
+        let digits = String(number)
+        let padded = String(repeating: "0", count: max(0, 20 - digits.count)) + digits
+        let key = ".backupfs/journal/\(padded)~\(VersionID(now: currentTime())).jsonl.gz"
+        do throws(ObjectStoreError) {
+            try await store.put(
+                key, .bytes(JournalSegment.encode(batch.records)), ObjectAttributes(contentType: "application/gzip"),
+                deadline: deadline)
+            background.noteStore(nil)
+        } catch {
+            background.noteStore(error)
+            throw .backup(error)
+        }
+        try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+            try writer.shipped(batch)
+            try writer.set("journal", to: "\(number)")
+        }
+    }
+
+    /// Returns when every change of names and attributes so far is in backup: fsync of a directory, `sync`.
+    package func syncJournal() async throws(FileSystemError) {
+        let deadline = deadline(size: 0)
+        while try read({ reader throws(CatalogueError) in try reader.hasJournal() }) {
+            try await shipJournalOnce(deadline: deadline)
+        }
+    }
+}

@@ -1,0 +1,221 @@
+// Names: lookup, listing, and the changes of names. The catalogue changes first; main storage follows on the same
+// thread; where it cannot, the catalogue takes the change back. docs/SEMANTICS.md numbers the steps.
+
+import Catalogue
+import Glibc
+
+extension BackupFileSystem {
+    /// The resource under a name: the catalogue alone is asked (I7).
+    package func lookup(parent: ResourceID, name: [UInt8]) throws(FileSystemError) -> Attributes? {
+        guard name.count <= 255 else { throw .nameTooLong }
+        guard !isReserved(parent, name) else { return nil }
+        return try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+            .map { row throws(FileSystemError) in try attributes(of: row) }
+    }
+
+    /// Up to `limit` entries of a directory after the position `cookie` (0: from the first).
+    package func list(
+        _ directory: ResourceID, after cookie: Int64, limit: Int
+    ) throws(FileSystemError) -> [CatalogueReader.DirectoryEntry] {
+        try read { reader throws(CatalogueError) in try reader.list(directory, after: cookie, limit: limit) }
+    }
+
+    /// The parent of a directory; the root is its own.
+    package func parent(of directory: ResourceID) throws(FileSystemError) -> ResourceID {
+        try read { reader throws(CatalogueError) in try reader.location(of: directory) }?.parent ?? .root
+    }
+
+    /// The target of a symbolic link.
+    package func readLink(_ id: ResourceID) throws(FileSystemError) -> [UInt8] {
+        guard let target = try liveRow(id).target else { throw .invalid }
+        return target
+    }
+
+    /// Creates a file and opens it: steps Write.1 to Write.3.
+    package func createFile(
+        parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, writing: Bool
+    ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
+        let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
+            (row, directory) throws(FileSystemError) -> Descriptor in
+            do throws(FileSystemError) {
+                return try self.main.createFile(
+                    directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            } catch .main(errno: EEXIST, _) {
+                try self.clearTheWay(directory, name)
+                return try self.main.createFile(
+                    directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            }
+        }
+        let file = files.acquire(row.id) { FileState(row, descriptor: descriptor) }
+        file.state.withLock { state in
+            state.isMarked = true
+            if writing { state.writers += 1 }
+        }
+        return (try self.attributes(of: row), FileHandle(file: file, isWritable: writing))
+    }
+
+    /// Creates a directory.
+    package func makeDirectory(
+        parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
+    ) throws(FileSystemError) -> Attributes {
+        let (row, _) = try create(.directory, parent: parent, name: name, attributes) {
+            (row, directory) throws(FileSystemError) in
+            do throws(FileSystemError) {
+                try self.main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            } catch .main(errno: EEXIST, _) {
+                try self.clearTheWay(directory, name)
+                try self.main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            }
+        }
+        return try self.attributes(of: row)
+    }
+
+    /// Creates a symbolic link.
+    package func makeSymlink(
+        parent: ResourceID, name: [UInt8], target: [UInt8], uid: UInt32, gid: UInt32
+    ) throws(FileSystemError) -> Attributes {
+        let attributes = NewAttributes(mode: 0o777, uid: uid, gid: gid)
+        let (row, _) = try create(.symlink, parent: parent, name: name, attributes, target: target) {
+            (row, directory) throws(FileSystemError) in
+            do throws(FileSystemError) {
+                try self.main.makeSymlink(directory, name, target: target, uid: uid, gid: gid)
+            } catch .main(errno: EEXIST, _) {
+                try self.clearTheWay(directory, name)
+                try self.main.makeSymlink(directory, name, target: target, uid: uid, gid: gid)
+            }
+        }
+        return try self.attributes(of: row)
+    }
+
+    /// Write.1: the row; Write.2: main storage, by `inMain`; Write.3: the row says main.
+    private func create<Made>(
+        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, target: [UInt8]? = nil,
+        inMain: (Resource, Descriptor) throws(FileSystemError) -> Made
+    ) throws(FileSystemError) -> (Resource, Made) {
+        guard name.count <= 255 else { throw .nameTooLong }
+        guard !isReserved(parent, name) else { throw .reservedName }
+        var attributes = attributes
+        let directoryRow = try liveRow(parent)
+        if directoryRow.mode & UInt32(S_ISGID) != 0 {
+            attributes.gid = directoryRow.gid
+            if kind == .directory { attributes.mode |= UInt32(S_ISGID) }
+        }
+        let final = attributes
+        return try tree.shared { () throws(FileSystemError) in
+            try directories.with(parent) { () throws(FileSystemError) in
+                // A directory or link has no second step to make it durable; a file has its close.
+                let row = try change(kind == .file ? .processCrash : .powerLoss) { writer throws(CatalogueError) in
+                    try writer.create(kind, parent: parent, name: name, final, target: target, now: currentTime())
+                }
+                do throws(FileSystemError) {
+                    let made = try inMain(row, try mainDirectory(parent))
+                    record("Write.3") { writer throws(CatalogueError) in try writer.markInMain(row.id) }
+                    return (row, made)
+                } catch {
+                    try change(.processCrash) { writer throws(CatalogueError) in
+                        try writer.undoCreate(row.id, now: currentTime())
+                    }
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// Deletes a file, link or empty directory.
+    ///
+    /// Delete.1 and Delete.2 durably, then main (Delete.3, Delete.4); backup follows in the background (Delete.5,
+    /// Delete.6). Succeeds whatever the storages do (Delete.7).
+    package func remove(parent: ResourceID, name: [UInt8], directory: Bool) throws(FileSystemError) {
+        guard name.count <= 255 else { throw .nameTooLong }
+        guard !isReserved(parent, name) else { throw .catalogue(.noSuchResource) }
+        try tree.shared { () throws(FileSystemError) in
+            try directories.with(parent) { () throws(FileSystemError) in
+                let row = try change(.powerLoss) { writer throws(CatalogueError) in
+                    try writer.delete(parent: parent, name: name, directory: directory, now: currentTime())
+                }
+                removeFromMain(row, parent: parent, name: name)
+            }
+        }
+        background.wake()
+    }
+
+    /// Renames; replaces a file or an empty directory unless `noReplace`.
+    package func rename(
+        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        noReplace: Bool
+    ) throws(FileSystemError) {
+        guard targetName.count <= 255, sourceName.count <= 255 else { throw .nameTooLong }
+        guard !isReserved(sourceParent, sourceName) else { throw .catalogue(.noSuchResource) }
+        guard !isReserved(targetParent, targetName) else { throw .reservedName }
+        let source = try read { reader throws(CatalogueError) in
+            try reader.lookup(parent: sourceParent, name: sourceName)
+        }
+        guard let source else { throw .catalogue(.noSuchResource) }
+        let move = { () throws(FileSystemError) in
+            try self.directories.with(sourceParent, targetParent) { () throws(FileSystemError) in
+                try self.moveLocked(
+                    from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace)
+            }
+        }
+        // The paths of everything below a directory change with it: nobody may be using one.
+        if source.kind == .directory { try tree.exclusive(move) } else { try tree.shared(move) }
+        background.wake()
+    }
+
+    private func moveLocked(
+        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        noReplace: Bool
+    ) throws(FileSystemError) {
+        let sourceDirectory = try mainDirectory(sourceParent)
+        let targetDirectory = try mainDirectory(targetParent)
+        let renamed = try change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.rename(
+                from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, now: currentTime())
+        }
+        guard let intent = renamed.intent else { return }
+        do throws(FileSystemError) {
+            try followRename(
+                sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory)
+        } catch {
+            try change(.powerLoss) { writer throws(CatalogueError) in
+                try writer.undoRename(
+                    renamed, from: sourceParent, sourceName, to: targetParent, targetName, now: currentTime())
+            }
+            throw error
+        }
+        let replaced = renamed.replaced?.id
+        record("Rename.3") { writer throws(CatalogueError) in
+            try writer.finishRename(intent)
+            if let replaced { try writer.markNotInMain(replaced) }
+        }
+    }
+
+    /// Makes main storage follow a rename that the catalogue has made; also what a start does for a recorded intent.
+    func followRename(
+        _ sourceDirectory: Descriptor, _ sourceName: [UInt8], _ targetDirectory: Descriptor, _ targetName: [UInt8],
+        isDirectory: Bool
+    ) throws(FileSystemError) {
+        do throws(FileSystemError) {
+            if try main.rename(sourceDirectory, sourceName, targetDirectory, targetName) { return }
+            // The source has no main copy: what the target had must not be taken for it.
+            _ = try main.remove(targetDirectory, targetName, isDirectory: isDirectory)
+        } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
+            // Something the catalogue does not know is in the way.
+            try clearTheWay(targetDirectory, targetName)
+            _ = try main.rename(sourceDirectory, sourceName, targetDirectory, targetName)
+        }
+    }
+
+    /// Moves what the catalogue does not know of out of the way of a new file.
+    func clearTheWay(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+        let asideName = asideName(name)
+        guard try main.setAside(directory, name, as: asideName) else { return }
+        counters.add(\.setAside)
+        logger.warning(
+            "something in main that the catalogue does not know was set aside", metadata: ["aside": "\(asideName)"])
+    }
+
+    private func isReserved(_ parent: ResourceID, _ name: [UInt8]) -> Bool {
+        parent == .root && name == MainStorage.reservedName
+    }
+}

@@ -1,0 +1,163 @@
+// The file system: plain Swift, tested without a mount. FuseBinding translates each kernel request into one call here.
+// What memory, SQLite or the local disk answers is an ordinary function and runs on the caller's thread; what may have
+// to wait for backup storage is `async`.
+
+import Catalogue
+import Glibc
+import Logging
+import ObjectStorage
+import Synchronization
+
+/// One mounted main directory with its catalogue and backup storage.
+package final class BackupFileSystem: Sendable {
+    /// What an operator can set.
+    package struct Settings: Sendable {
+        /// How long a close may wait for the bucket, whatever its size.
+        package var closeTimeout: Duration
+        /// Bytes a second that a large file's backup may count on: a close waits that much longer.
+        package var minimumRate: Int64
+        /// Uploads and removals that the background does at once.
+        package var backgroundTransfers: Int
+
+        package init(
+            closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8
+        ) {
+            self.closeTimeout = closeTimeout
+            self.minimumRate = minimumRate
+            self.backgroundTransfers = backgroundTransfers
+        }
+    }
+
+    let settings: Settings
+    let main: MainStorage
+    let catalogue: ResourceCatalogue
+    let store: any ObjectStore
+    let logger: Logger
+    let files = FileTable()
+    /// Shared by every change that resolves a path in main; alone for the rename of a directory.
+    let tree = ReadersWriterLock()
+    let directories = DirectoryLocks()
+    let counters = Counters()
+    let background: BackgroundWorker
+    let ownership: PrefixOwnership
+
+    /// Opens the catalogue in `main`; `start` must follow.
+    package init(
+        main: MainStorage, store: any ObjectStore, settings: Settings, logger: Logger
+    ) throws(FileSystemError) {
+        self.main = main
+        self.store = store
+        self.settings = settings
+        self.logger = logger
+        do throws(CatalogueError) {
+            catalogue = try ResourceCatalogue(directory: main.privateDirectory.number)
+        } catch {
+            throw .catalogue(error)
+        }
+        background = BackgroundWorker(transfers: settings.backgroundTransfers)
+        ownership = PrefixOwnership()
+    }
+
+    /// When a call on a file of `size` bytes that waits for backup storage gives up.
+    func deadline(size: Int64) -> ContinuousClock.Instant {
+        ContinuousClock.now + settings.closeTimeout + .milliseconds(size / max(1, settings.minimumRate / 1000))
+    }
+
+    // MARK: Catalogue errors as ours
+
+    func read<Value>(_ body: (CatalogueReader) throws(CatalogueError) -> Value) throws(FileSystemError) -> Value {
+        do throws(CatalogueError) { return try catalogue.read(body) } catch { throw .catalogue(error) }
+    }
+
+    func change<Value: Sendable>(
+        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
+    ) throws(FileSystemError) -> Value {
+        do throws(CatalogueError) { return try catalogue.change(durability, body) } catch { throw .catalogue(error) }
+    }
+
+    func changeLater<Value: Sendable>(
+        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
+    ) async throws(FileSystemError) -> Value {
+        do throws(CatalogueError) {
+            return try await catalogue.changeLater(durability, body)
+        } catch {
+            throw .catalogue(error)
+        }
+    }
+
+    /// Notes a fact that the next start would find out by itself; a failure is logged.
+    func record(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
+        catalogue.record(body) { [logger, counters] error in
+            counters.add(\.catalogueFailures)
+            logger.error("the catalogue could not record a step", metadata: ["step": "\(what)", "error": "\(error)"])
+        }
+    }
+
+    /// The live row, or ENOENT.
+    func liveRow(_ id: ResourceID) throws(FileSystemError) -> Resource {
+        guard let row = try read({ reader throws(CatalogueError) in try reader.resource(id) }) else {
+            throw .catalogue(.noSuchResource)
+        }
+        return row
+    }
+
+    /// The directory of main that a resource's names are in, made again if somebody removed it behind the mount.
+    func mainDirectory(_ id: ResourceID) throws(FileSystemError) -> Descriptor {
+        guard let path = try read({ reader throws(CatalogueError) in try reader.path(of: id) }) else {
+            throw .catalogue(.noSuchResource)
+        }
+        do throws(FileSystemError) {
+            return try main.openDirectory(path)
+        } catch .main(errno: ENOENT, _) {
+            return try makeMissingDirectories(path)
+        }
+    }
+
+    private func makeMissingDirectories(_ path: [[UInt8]]) throws(FileSystemError) -> Descriptor {
+        var directory = main.root
+        var id = ResourceID.root
+        for name in path {
+            let parent = id
+            guard let row = try read({ reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) })
+            else { throw .catalogue(.noSuchResource) }
+            do throws(FileSystemError) {
+                try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+                logger.warning(
+                    "a directory was missing in main and was made again", metadata: ["inode": "\(row.id.rawValue)"])
+            } catch .main(errno: EEXIST, _) {
+                // It is there, or somebody else has just made it.
+            }
+            directory = try main.openDirectory([name], in: directory)
+            id = row.id
+        }
+        return directory
+    }
+
+    /// A name that did not exist before, for something that is set aside.
+    func asideName(_ name: [UInt8]) -> String {
+        let readable = percentEncoded(name.filter { $0 != UInt8(ascii: "/") }).prefix(150)
+        return "\(VersionID(now: currentTime()))~\(readable)"
+    }
+}
+
+/// Counts since the daemon started.
+package final class Counters: Sendable {
+    /// The numbers.
+    package struct Values: Sendable {
+        package var recoveriesDone = 0
+        package var recoveriesFailed = 0
+        package var uploadsDone = 0
+        package var uploadsFailed = 0
+        package var removalsFailed = 0
+        package var setAside = 0
+        package var catalogueFailures = 0
+        package var journalFailures = 0
+    }
+
+    private let values = Mutex(Values())
+
+    func add(_ counter: WritableKeyPath<Values, Int> & Sendable) { values.withLock { $0[keyPath: counter] += 1 } }
+
+    /// The numbers now.
+    package var now: Values { values.withLock { $0 } }
+}

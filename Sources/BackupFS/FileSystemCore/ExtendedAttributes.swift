@@ -1,0 +1,81 @@
+// Extended attributes live in the catalogue and travel with its journal. A few names are answered by BackupFS itself and
+// never listed: a file tells its own state.
+
+import Catalogue
+import Glibc
+import ObjectStorage
+
+extension BackupFileSystem {
+    /// How setxattr(2) treats an attribute that is there or is not.
+    package enum XattrMode: Sendable {
+        case any
+        case create
+        case replace
+    }
+
+    /// The value of an attribute.
+    package func xattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
+        if let suffix = name.split(separator: ".", maxSplits: 2).dropFirst(2).first, name.hasPrefix("user.backupfs.") {
+            return try stateXattr(id, String(suffix))
+        }
+        guard let value = try read({ reader throws(CatalogueError) in try reader.xattr(id, name) }) else {
+            throw .noSuchXattr
+        }
+        return value
+    }
+
+    private func stateXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
+        let row = try liveRow(id)
+        let version = try read { reader throws(CatalogueError) in
+            try row.version.map { id throws(CatalogueError) in try reader.version(id) } ?? nil
+        }
+        let value: String? =
+            switch name {
+            case "state": row.needsUpload ? "pending" : row.status.rawValue
+            case "key": version.map { store.location + "/" + $0.key }
+            case "sha256": version.map { hexadecimal($0.sha256) }
+            case "error": row.lastError
+            case "control": controlPath
+            default: nil
+            }
+        guard let value else { throw .noSuchXattr }
+        return Array(value.utf8)
+    }
+
+    /// The names of all attributes that were set.
+    package func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [String] {
+        try read { reader throws(CatalogueError) in try reader.xattrNames(id) }
+    }
+
+    /// Sets an attribute.
+    package func setXattr(
+        _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
+    ) throws(FileSystemError) {
+        guard isSettable(name) else { throw .notSupported }
+        let exists = try read { reader throws(CatalogueError) in try reader.xattr(id, name) } != nil
+        if mode == .create, exists { throw .xattrExists }
+        if mode == .replace, !exists { throw .noSuchXattr }
+        try change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.setXattr(id, name, value, now: currentTime())
+        }
+    }
+
+    /// Removes an attribute.
+    package func removeXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) {
+        guard isSettable(name) else { throw .notSupported }
+        let existed = try change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.removeXattr(id, name, now: currentTime())
+        }
+        guard existed else { throw .noSuchXattr }
+    }
+
+    private func isSettable(_ name: String) -> Bool {
+        guard !name.hasPrefix("user.backupfs.") else { return false }
+        return name.hasPrefix("user.") || name.hasPrefix("trusted.") || name.hasPrefix("security.")
+    }
+
+    /// Where the commands reach this daemon, whatever is mounted over MAIN.
+    package var controlPath: String {
+        "/proc/\(getpid())/fd/\(main.privateDirectory.number)/control.sock"
+    }
+}

@@ -1,0 +1,268 @@
+// Main storage: plain files under their own paths. Every path is resolved below the root's descriptor, refusing links,
+// so that nothing outside MAIN is ever touched, whatever lies in it or is mounted over it.
+
+import CLinux
+import Glibc
+
+/// The local directory that holds the files, and `.backupfs` in it.
+package final class MainStorage: Sendable {
+    /// The directory's path as given, for messages.
+    package let path: String
+    /// The name in MAIN that belongs to BackupFS.
+    package static let reservedName = Array(".backupfs".utf8)
+
+    /// MAIN itself.
+    package let root: Descriptor
+    /// MAIN/.backupfs.
+    package let privateDirectory: Descriptor
+    let staging: Descriptor
+    let aside: Descriptor
+    private let lock: Descriptor
+    /// Whether the daemon may give files to their owners.
+    private let mayChangeOwner = geteuid() == 0
+
+    /// Why main storage cannot be used.
+    package enum OpenFailure: Error, Equatable {
+        case missing(String)
+        case notUsable(String, errno: Int32)
+        /// Another daemon holds the lock; its process number, if it told.
+        case inUse(pid: Int32?)
+    }
+
+    /// Opens MAIN, makes `.backupfs` in it if needed, and takes the lock that keeps a second daemon away.
+    package init(path: String) throws(OpenFailure) {
+        self.path = path
+        let rootNumber = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard rootNumber >= 0 else {
+            throw errno == ENOENT ? .missing(path) : .notUsable(path, errno: errno)
+        }
+        root = Descriptor(rootNumber)
+        privateDirectory = try Self.makeDirectory(".backupfs", in: root, path)
+        lock = try Self.takeLock(privateDirectory, path)
+        staging = try Self.makeDirectory("staging", in: privateDirectory, path)
+        aside = try Self.makeDirectory("aside", in: privateDirectory, path)
+    }
+
+    private static func makeDirectory(
+        _ name: String, in parent: Descriptor, _ path: String
+    ) throws(OpenFailure) -> Descriptor {
+        guard mkdirat(parent.number, name, 0o700) == 0 || errno == EEXIST else {
+            throw .notUsable("\(path)/\(name)", errno: errno)
+        }
+        let number = backupfs_open_beneath(parent.number, name, O_RDONLY | O_DIRECTORY, 0)
+        guard number >= 0 else { throw .notUsable("\(path)/\(name)", errno: errno) }
+        guard fchmod(number, 0o700) == 0 else {
+            let code = errno
+            close(number)
+            throw .notUsable("\(path)/\(name)", errno: code)
+        }
+        return Descriptor(number)
+    }
+
+    private static func takeLock(_ directory: Descriptor, _ path: String) throws(OpenFailure) -> Descriptor {
+        let number = backupfs_open_beneath(directory.number, "lock", O_RDWR | O_CREAT, 0o600)
+        guard number >= 0 else { throw .notUsable("\(path)/.backupfs/lock", errno: errno) }
+        let lock = Descriptor(number)
+        guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
+            var text = [UInt8](repeating: 0, count: 16)
+            let count = max(0, pread(number, &text, 15, 0))
+            throw .inUse(pid: Int32(String(decoding: text[..<count], as: UTF8.self)))
+        }
+        let owner = Array("\(getpid())".utf8)
+        guard ftruncate(number, 0) == 0, pwrite(number, owner, owner.count, 0) == owner.count else {
+            throw .notUsable("\(path)/.backupfs/lock", errno: errno)
+        }
+        return lock
+    }
+
+    // MARK: Directories
+
+    /// Opens the directory at a path of names below MAIN, or below a directory in it.
+    func openDirectory(_ path: [[UInt8]], in directory: Descriptor? = nil) throws(FileSystemError) -> Descriptor {
+        var current = directory ?? root
+        var remaining = path[...]
+        // A path may be longer than the kernel takes at once.
+        while !remaining.isEmpty {
+            var text: [UInt8] = []
+            while let name = remaining.first, text.count + name.count < 4000 {
+                if !text.isEmpty { text.append(UInt8(ascii: "/")) }
+                text += name
+                remaining.removeFirst()
+            }
+            current = Descriptor(
+                try beneath(current, text, O_RDONLY | O_DIRECTORY, mode: 0, during: "opening a directory"))
+        }
+        return current
+    }
+
+    func makeDirectory(
+        _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
+    ) throws(FileSystemError) {
+        try check(
+            withName(name) { mkdirat(directory.number, $0, mode_t(mode) | 0o700) }, "mkdir")
+        try setOwnerAndMode(directory, name, mode: mode, uid: uid, gid: gid)
+    }
+
+    // MARK: Files
+
+    /// Opens an existing regular file, for reading and writing if possible; nil if there is none.
+    func openFile(_ directory: Descriptor, _ name: [UInt8], writing: Bool) throws(FileSystemError) -> Descriptor? {
+        let base = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+        var number = withName(name) { backupfs_open_beneath(directory.number, $0, base | O_RDWR, 0) }
+        if number < 0, !writing, [EACCES, EPERM, EROFS, ETXTBSY].contains(errno) {
+            number = withName(name) { backupfs_open_beneath(directory.number, $0, base | O_RDONLY, 0) }
+        }
+        if number < 0 {
+            // A directory, a link or a device in the place of a file is a missing file.
+            if [ENOENT, EISDIR, ELOOP, ENXIO, ENODEV, ENOTDIR].contains(errno) { return nil }
+            throw .main(errno: errno, during: "open")
+        }
+        let file = Descriptor(number)
+        guard try file.status().st_mode & S_IFMT == S_IFREG else { return nil }
+        return file
+    }
+
+    /// Makes a new file; `.main(errno: EEXIST)` if there is something with this name.
+    func createFile(
+        _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
+    ) throws(FileSystemError) -> Descriptor {
+        let file = Descriptor(
+            try beneath(
+                directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: (mode & 0o777) | 0o600, during: "create")
+        )
+        do throws(FileSystemError) {
+            try setOwnerAndMode(file, mode: mode, uid: uid, gid: gid)
+        } catch {
+            _ = withName(name) { unlinkat(directory.number, $0, 0) }
+            throw error
+        }
+        return file
+    }
+
+    /// A new nameless-to-users file in staging, and its name there.
+    func createStaged(_ name: String) throws(FileSystemError) -> Descriptor {
+        unlinkat(staging.number, name, 0)
+        return Descriptor(
+            try beneath(staging, Array(name.utf8), O_RDWR | O_CREAT | O_EXCL, mode: 0o600, during: "create in staging"))
+    }
+
+    func removeStaged(_ name: String) { unlinkat(staging.number, name, 0) }
+
+    /// Moves a finished file from staging to its place, which must be free (EEXIST otherwise).
+    func place(_ stagedName: String, _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+        try check(
+            withName(name) { backupfs_rename_exclusive(staging.number, stagedName, directory.number, $0) }, "rename")
+    }
+
+    /// Moves what lies under a name out of the way, into `.backupfs/aside`; false if nothing is there.
+    func setAside(_ directory: Descriptor, _ name: [UInt8], as asideName: String) throws(FileSystemError) -> Bool {
+        let result = withName(name) { backupfs_rename_exclusive(directory.number, $0, aside.number, asideName) }
+        if result != 0, errno == ENOENT { return false }
+        try check(result, "setting aside")
+        return true
+    }
+
+    func makeSymlink(
+        _ directory: Descriptor, _ name: [UInt8], target: [UInt8], uid: UInt32, gid: UInt32
+    ) throws(FileSystemError) {
+        try check(withName(target) { target in withName(name) { symlinkat(target, directory.number, $0) } }, "symlink")
+        guard mayChangeOwner else { return }
+        try check(withName(name) { fchownat(directory.number, $0, uid, gid, AT_SYMLINK_NOFOLLOW) }, "chown")
+    }
+
+    /// Removes a name; false if there was none.
+    func remove(_ directory: Descriptor, _ name: [UInt8], isDirectory: Bool) throws(FileSystemError) -> Bool {
+        let result = withName(name) { unlinkat(directory.number, $0, isDirectory ? AT_REMOVEDIR : 0) }
+        if result != 0, errno == ENOENT { return false }
+        try check(result, isDirectory ? "rmdir" : "unlink")
+        return true
+    }
+
+    /// Renames, replacing the target; false if the source is not there.
+    func rename(
+        _ from: Descriptor, _ fromName: [UInt8], _ to: Descriptor, _ toName: [UInt8]
+    ) throws(FileSystemError) -> Bool {
+        let result = withName(fromName) { source in
+            withName(toName) { renameat(from.number, source, to.number, $0) }
+        }
+        if result != 0, errno == ENOENT { return false }
+        try check(result, "rename")
+        return true
+    }
+
+    /// What lies under a name, without following a link; nil if nothing does.
+    func status(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> stat? {
+        var status = stat()
+        let result = withName(name) { fstatat(directory.number, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        if result != 0, errno == ENOENT || errno == ENOTDIR { return nil }
+        try check(result, "stat")
+        return status
+    }
+
+    /// Sets the owner, mode and times of what lies under a name; each if given.
+    func setAttributes(
+        _ directory: Descriptor, _ name: [UInt8], isSymlink: Bool, mode: UInt32?, uid: UInt32?, gid: UInt32?,
+        accessed: timespec?, modified: timespec?
+    ) throws(FileSystemError) {
+        if mayChangeOwner, uid != nil || gid != nil {
+            try check(
+                withName(name) {
+                    fchownat(directory.number, $0, uid ?? uid_t.max, gid ?? gid_t.max, AT_SYMLINK_NOFOLLOW)
+                }, "chown")
+        }
+        if let mode, !isSymlink { try check(withName(name) { fchmodat(directory.number, $0, mode, 0) }, "chmod") }
+        if accessed != nil || modified != nil {
+            let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
+            let times = [accessed ?? omit, modified ?? omit]
+            try check(withName(name) { utimensat(directory.number, $0, times, AT_SYMLINK_NOFOLLOW) }, "utimensat")
+        }
+    }
+
+    /// Sets the owner, mode and times of an open file; each if given.
+    func setAttributes(
+        of file: Descriptor, mode: UInt32?, uid: UInt32?, gid: UInt32?, accessed: timespec?, modified: timespec?
+    ) throws(FileSystemError) {
+        if mayChangeOwner, uid != nil || gid != nil {
+            try check(fchown(file.number, uid ?? uid_t.max, gid ?? gid_t.max), "chown")
+        }
+        if let mode { try check(fchmod(file.number, mode), "chmod") }
+        if accessed != nil || modified != nil {
+            let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
+            try check(futimens(file.number, [accessed ?? omit, modified ?? omit]), "futimens")
+        }
+    }
+
+    private func setOwnerAndMode(_ file: Descriptor, mode: UInt32, uid: UInt32, gid: UInt32) throws(FileSystemError) {
+        if mayChangeOwner { try check(fchown(file.number, uid, gid), "chown") }
+        try check(fchmod(file.number, mode), "chmod")
+    }
+
+    private func setOwnerAndMode(
+        _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
+    ) throws(FileSystemError) {
+        try setAttributes(
+            directory, name, isSymlink: false, mode: mode, uid: uid, gid: gid, accessed: nil, modified: nil)
+    }
+
+    private func beneath(
+        _ directory: Descriptor, _ path: [UInt8], _ flags: Int32, mode: UInt32, during: String
+    ) throws(FileSystemError) -> Int32 {
+        let number = withName(path) { backupfs_open_beneath(directory.number, $0, flags, mode) }
+        guard number >= 0 else { throw .main(errno: errno, during: during) }
+        return number
+    }
+
+    private func check(_ result: Int32, _ operation: String) throws(FileSystemError) {
+        guard result == 0 else { throw .main(errno: errno, during: operation) }
+    }
+}
+
+/// Hands bytes without NUL to C as a string.
+func withName<Value>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Value) -> Value {
+    var text = name.map { CChar(bitPattern: $0) }
+    text.append(0)
+    return text.withUnsafeBufferPointer { buffer in
+        // The buffer holds at least the terminating NUL, so it has an address.
+        buffer.baseAddress.map(body) ?? "".withCString(body)
+    }
+}

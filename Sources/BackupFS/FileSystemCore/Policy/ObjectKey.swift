@@ -1,0 +1,79 @@
+// Keys are for people: the file's path, cleaned to what every server stores unchanged, with the version's id before the
+// extension. The truth about names is in the catalogue and, percent-encoded, in the object's metadata.
+
+import Catalogue
+
+/// Makes the keys and metadata of objects.
+enum ObjectKey {
+    /// Bytes of a key without the store's prefix; S3 allows 1,024 with it.
+    static let maximumLength = 768
+
+    /// The key of a version of the file at `path`.
+    static func make(path: [[UInt8]], version: VersionID) -> String {
+        var names = path.map(clean)
+        let last = cleanName(ofTemporary: path.last ?? [])
+        names.removeLast(min(1, names.count))
+        let (stem, suffix) = split(last)
+        let file = "\(stem.prefix(100))~\(version)\(suffix)"
+        // A path that is too long loses its outermost directories.
+        var length = names.reduce(file.count) { $0 + $1.count + 1 }
+        while length > maximumLength, let first = names.first {
+            length -= first.count + 1
+            names.removeFirst()
+        }
+        return (names + [file]).joined(separator: "/")
+    }
+
+    /// rsync writes `.NAME.XXXXXX` and renames it to NAME after the close: the key says NAME.
+    private static func cleanName(ofTemporary name: [UInt8]) -> String {
+        let dot = UInt8(ascii: ".")
+        guard name.count > 8, name[0] == dot, name[name.count - 7] == dot,
+            name.suffix(6).allSatisfy({ isLetterOrDigit($0) })
+        else { return clean(name) }
+        return clean(Array(name[1..<(name.count - 7)]))
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+
+    /// One name with nothing but letters, digits, `-`, `_` and inner dots; at most 100 characters.
+    private static func clean(_ name: [UInt8]) -> String {
+        var text: [UInt8] = []
+        for byte in name.prefix(100) {
+            let isKept = isLetterOrDigit(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+            text.append(isKept ? byte : UInt8(ascii: "_"))
+        }
+        if text.first == UInt8(ascii: ".") { text[0] = UInt8(ascii: "_") }
+        if text.last == UInt8(ascii: ".") { text[text.count - 1] = UInt8(ascii: "_") }
+        return text.isEmpty ? "_" : String(decoding: text, as: UTF8.self)
+    }
+
+    private static func split(_ name: String) -> (stem: Substring, suffix: Substring) {
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex, name[dot...].count <= 12 else {
+            return (name[...], "")
+        }
+        return (name[..<dot], name[dot...])
+    }
+}
+
+/// Bytes as text: what RFC 3986 calls unreserved, and `/`, as they are, everything else as %XX.
+func percentEncoded(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var text: [UInt8] = []
+    for byte in bytes {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
+            UInt8(ascii: "~"), UInt8(ascii: "/"):
+            text.append(byte)
+        default: text += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+    }
+    return String(decoding: text, as: UTF8.self)
+}

@@ -1,0 +1,138 @@
+// The second half of the read scenario: Read.4 to Read.7. A file whose main copy is missing is fetched once, however
+// many wait for it, verified against the checksum in its row, and only then given its name in main.
+
+import Catalogue
+import Glibc
+import ObjectStorage
+
+extension BackupFileSystem {
+    /// How often storing a recovered file in main is tried (Read.6).
+    private static let recoveryAttempts = 3
+
+    /// Brings the main copy back; returns at once if it is there.
+    package func recover(_ file: FileState) async throws(FileSystemError) {
+        let size = (try? liveRow(file.id).size) ?? 0
+        let deadline = deadline(size: size)
+        let (work, mustStart) = file.state.withLock { state -> (SharedWork?, Bool) in
+            if state.descriptor != nil { return (nil, false) }
+            if let running = state.recovery { return (running, false) }
+            let work = SharedWork()
+            state.recovery = work
+            return (work, true)
+        }
+        guard let work else { return }
+        if mustStart { startRecovery(file, work, deadline: deadline) }
+        guard let outcome = await work.wait(until: deadline) else { throw .backupTimedOut }
+        try outcome.get()
+    }
+
+    private func startRecovery(_ file: FileState, _ work: SharedWork, deadline: ContinuousClock.Instant) {
+        _ = files.acquire(file.id) { file }
+        Task(executorPreference: BlockingExecutor.shared) { [self] in
+            let outcome: SharedWork.Outcome
+            do throws(FileSystemError) {
+                try await fetch(file, deadline: deadline)
+                counters.add(\.recoveriesDone)
+                logger.notice("a file was recovered from backup", metadata: ["inode": "\(file.id.rawValue)"])
+                outcome = .success(())
+            } catch {
+                counters.add(\.recoveriesFailed)
+                logger.error(
+                    "a file could not be recovered", metadata: ["inode": "\(file.id.rawValue)", "error": "\(error)"])
+                outcome = .failure(error)
+            }
+            file.state.withLock { $0.recovery = nil }
+            files.release(file)
+            work.finish(outcome)
+        }
+    }
+
+    private func fetch(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+        var lastError = FileSystemError.inNoStorage
+        for _ in 1...Self.recoveryAttempts {
+            let row = try liveRow(file.id)
+            let version = try read { reader throws(CatalogueError) in
+                try row.version.map { id throws(CatalogueError) in try reader.version(id) } ?? nil
+            }
+            // Read.4: does the row say backup?
+            guard row.inBackup, let version else { throw .inNoStorage }
+            do throws(FileSystemError) {
+                return try await fetchOnce(file, row, version, deadline: deadline)
+            } catch .backup(.notFound) {
+                // Read.7: a valid resource that no storage has.
+                let id = row.id
+                try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                    try writer.markNotInBackup(id, error: "no storage has the file")
+                }
+                throw .inNoStorage
+            } catch .backup(.corrupted(let key, let reason)) {
+                lastError = .backup(.corrupted(key: key, reason: reason))
+            } catch .main(let code, let operation) {
+                lastError = .main(errno: code, during: operation)
+            }
+        }
+        throw lastError
+    }
+
+    /// Read.5 and Read.6.
+    private func fetchOnce(
+        _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) {
+        let stagedName = "recover-\(row.id.rawValue)"
+        let staged = try main.createStaged(stagedName)
+        defer { main.removeStaged(stagedName) }
+        do throws(ObjectStoreError) {
+            _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
+            let digests = try ContentDigests(ofFile: staged.number, length: version.size)
+            guard digests.sha256 == version.sha256, try Int64(sizeOf(staged)) == version.size else {
+                throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
+            }
+            background.noteStore(nil)
+        } catch {
+            if error.meansUnreachable { background.noteStore(error) }
+            if case .localFile(let code) = error { throw .main(errno: code, during: "storing a recovered file") }
+            throw .backup(error)
+        }
+        try main.setAttributes(
+            of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
+            modified: row.modified.timespec)
+        guard fsync(staged.number) == 0 else { throw .main(errno: errno, during: "fsync") }
+        try placeRecovered(file, row, stagedName, staged)
+    }
+
+    private func sizeOf(_ file: Descriptor) throws(ObjectStoreError) -> Int {
+        do throws(FileSystemError) { return try file.status().st_size } catch { throw .localFile(errno: EIO) }
+    }
+
+    private func placeRecovered(
+        _ file: FileState, _ row: Resource, _ stagedName: String, _ staged: Descriptor
+    ) throws(FileSystemError) {
+        try tree.shared { () throws(FileSystemError) in
+            let location = try read { reader throws(CatalogueError) in try reader.location(of: row.id) }
+            guard let location else {
+                // Deleted, and still open: its programs read on, main gets nothing.
+                return file.state.withLock { $0.descriptor = staged }
+            }
+            try directories.with(location.parent) { () throws(FileSystemError) in
+                let current = try read { reader throws(CatalogueError) in try reader.location(of: row.id) }
+                guard current?.name == location.name else {
+                    throw .main(errno: ESTALE, during: "placing a recovered file")
+                }
+                let directory = try mainDirectory(location.parent)
+                do throws(FileSystemError) {
+                    try main.place(stagedName, directory, location.name)
+                } catch .main(errno: EEXIST, _) {
+                    try clearTheWay(directory, location.name)
+                    try main.place(stagedName, directory, location.name)
+                }
+                guard fsync(directory.number) == 0 else { throw .main(errno: errno, during: "fsync of a directory") }
+                let status = try staged.status()
+                record("Read.6") { writer throws(CatalogueError) in
+                    try writer.markMainCopy(
+                        row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
+                }
+                file.state.withLock { $0.descriptor = staged }
+            }
+        }
+    }
+}

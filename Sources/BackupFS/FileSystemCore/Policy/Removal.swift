@@ -1,0 +1,100 @@
+// The second half of the delete scenario: Delete.3 to Delete.6. Nothing here can fail the delete: what is not removed
+// stays recorded and is tried again. A removal takes only what is the deleted resource's own: the object is named by its
+// version, the main copy by its name as long as no live resource has that name.
+
+import Catalogue
+import Glibc
+import ObjectStorage
+
+extension BackupFileSystem {
+    /// Delete.3 and Delete.4.
+    ///
+    /// The caller holds the tree lock and the directory's lock.
+    func removeFromMain(_ row: Resource, parent: ResourceID, name: [UInt8]) {
+        do throws(FileSystemError) {
+            let live = try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+            // A live resource of that name has taken the place in main, and what it replaced is gone.
+            if live == nil {
+                let directory = try mainDirectory(parent)
+                do throws(FileSystemError) {
+                    _ = try main.remove(directory, name, isDirectory: row.kind == .directory)
+                } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
+                    // The catalogue knows of nothing in it: what is there was put behind the mount, and is kept.
+                    try clearTheWay(directory, name)
+                }
+            }
+            record("Delete.4") { writer throws(CatalogueError) in
+                try writer.markNotInMain(row.id)
+                if row.kind != .file { try writer.settle(row.id) }
+            }
+        } catch .catalogue(.noSuchResource) {
+            // The directory itself was deleted since: main has nothing of it any more.
+            record("Delete.4") { writer throws(CatalogueError) in try writer.markNotInMain(row.id) }
+        } catch {
+            counters.add(\.removalsFailed)
+            logger.error(
+                "a deleted file could not be removed from main",
+                metadata: ["inode": "\(row.id.rawValue)", "error": "\(error)"])
+            record("Delete.5") { writer throws(CatalogueError) in
+                let now = currentTime()
+                let attempts = try writer.reader.attempts(row.id)
+                try writer.recordFailure(
+                    row.id, error: "\(error)", next: now + BackgroundWorker.backoff(attempts: attempts), now: now)
+            }
+        }
+    }
+
+    /// What a deleted resource still needs: its main copy removed, its version handed to the removal of versions.
+    func finishDelete(_ row: Resource) async {
+        // A program still reads it, and may need backup for that.
+        guard files.peek(row.id) == nil else { return postpone(row.id) }
+        if row.inMain {
+            tree.shared {
+                let location = try? read { reader throws(CatalogueError) in try reader.deletedLocation(of: row.id) }
+                guard let location else { return }
+                directories.with(location.parent) { removeFromMain(row, parent: location.parent, name: location.name) }
+            }
+        }
+        if let version = row.version, row.inBackup {
+            record("Delete.5") { writer throws(CatalogueError) in
+                try writer.abandonUpload(version, now: currentTime())
+                try writer.settle(row.id)
+            }
+        } else if !row.inMain {
+            record("Delete.6") { writer throws(CatalogueError) in try writer.settle(row.id) }
+        }
+    }
+
+    private func postpone(_ id: ResourceID) {
+        record("Delete.3") { writer throws(CatalogueError) in
+            try writer.postpone(id, until: currentTime() + 1_000_000_000)
+        }
+    }
+
+    /// Delete.5 and Delete.6 for one version, superseded or deleted.
+    func removeVersion(_ version: Version, attempts: Int) async {
+        do throws(FileSystemError) {
+            do throws(ObjectStoreError) {
+                try await store.delete(version.key, deadline: deadline(size: 0))
+                background.noteStore(nil)
+            } catch {
+                if error.meansUnreachable { background.noteStore(error) }
+                throw .backup(error)
+            }
+            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+                try writer.forgetVersion(version.id)
+            }
+        } catch {
+            counters.add(\.removalsFailed)
+            logger.warning(
+                "an object could not be removed from backup", metadata: ["key": "\(version.key)", "error": "\(error)"])
+            record("Delete.7") { writer throws(CatalogueError) in
+                let now = currentTime()
+                let next = now + BackgroundWorker.backoff(attempts: attempts)
+                try writer.recordRemovalFailure(version.id, error: "\(error)", next: next, now: now)
+                guard let row = try writer.reader.resource(version.resource), row.status == .deleted else { return }
+                try writer.noteError(row.id, error: "\(error)", now: now)
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import Catalogue
+import Testing
+
+@Suite("Where the bytes are")
+struct StorageStateTests {
+    let temporary: TemporaryCatalogue
+    var catalogue: ResourceCatalogue { temporary.catalogue }
+
+    init() throws { temporary = try TemporaryCatalogue() }
+
+    func version(_ id: String, of resource: Resource) -> Version {
+        Version(
+            id: VersionID(id), resource: resource.id, key: "photo~\(id).jpg", size: 3,
+            sha256: Array(repeating: 7, count: 32), state: .uploading)
+    }
+
+    func upload(_ version: Version, stillChanging: Bool = false) throws {
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
+            try writer.beginUpload(version, now: 200)
+        }
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.commitUpload(
+                version, main: .init(inode: 9, size: 3, modified: 150), stillChanging: stillChanging, now: 201)
+        }
+    }
+
+    @Test("A resource is created only when main and backup are complete; a second version sends the first away")
+    func lifeOfVersions() throws {
+        let file = try temporary.create("a.jpg")
+        #expect(file.status == .creating && !file.inMain && !file.inBackup)
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.markInMain(file.id) }
+        #expect(try temporary.lookup("a.jpg")?.status == .creating)
+        try upload(version("v1", of: file))
+        let stored = try #require(try temporary.lookup("a.jpg"))
+        #expect(stored.status == .created && stored.inMain && stored.inBackup && !stored.needsUpload)
+        #expect(stored.size == 3 && stored.modified == 150 && stored.version == VersionID("v1"))
+
+        try upload(version("v2", of: file), stillChanging: true)
+        #expect(try temporary.lookup("a.jpg")?.needsUpload == true)
+        let removals = try catalogue.read { reader throws(CatalogueError) in try reader.dueRemovals(now: 999, limit: 9)
+        }
+        #expect(removals.map(\.version.id) == [VersionID("v1")])
+    }
+
+    @Test("An upload that ends after the delete leaves its object to be removed")
+    func uploadOfDeleted() throws {
+        let file = try temporary.create("a.jpg")
+        let late = version("v1", of: file)
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.beginUpload(late, now: 1) }
+        _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 2)
+        }
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.commitUpload(late, main: nil, stillChanging: false, now: 3)
+        }
+        let row = try catalogue.read { reader throws(CatalogueError) in try reader.resource(file.id) }
+        #expect(row?.status == .deleted && row?.inBackup == false)
+        #expect(
+            try catalogue.read { reader throws(CatalogueError) in try reader.dueRemovals(now: 9, limit: 9) }.count == 1)
+    }
+
+    @Test("Leftovers: what failed to reach backup, and what is deleted and still stored")
+    func leftovers() throws {
+        let file = try temporary.create("a.jpg")
+        let other = try temporary.create("b.jpg")
+        try upload(version("vb", of: other))
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
+            try writer.markInMain(file.id)
+            try writer.recordFailure(file.id, error: "no answer", next: 900, now: 500)
+        }
+        _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.delete(parent: .root, name: Array("b.jpg".utf8), directory: false, now: 600)
+        }
+        let leftovers = try catalogue.read { reader throws(CatalogueError) in try reader.leftovers() }
+        #expect(leftovers.map(\.reason) == [.notInBackup, .deletedButStored])
+        #expect(leftovers.map(\.since) == [500, 600])
+        #expect(leftovers.first?.lastError == "no answer")
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.markNotInMain(other.id)
+            try writer.forgetVersion(VersionID("vb"))
+        }
+        #expect(try catalogue.read { reader throws(CatalogueError) in try reader.leftovers() }.count == 1)
+    }
+
+    @Test("Every change of names, attributes and xattrs is in the next journal segment, once, and decodes again")
+    func journal() throws {
+        let file = try temporary.create("a\n\u{1F4F7}.jpg")
+        try temporary.create("link", kind: .symlink, target: "a b")
+        try upload(version("v1", of: file))
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.setXattr(file.id, "user.note", [0, 255], now: 300)
+        }
+        _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.rename(
+                from: .root, Array("link".utf8), to: .root, Array("other".utf8), noReplace: false, now: 301)
+        }
+        let batch = try #require(
+            try catalogue.read { reader throws(CatalogueError) in try reader.journalBatch(limit: 1000) })
+        #expect(try JournalSegment.decode(JournalSegment.encode(batch.records)) == batch.records)
+        #expect(
+            batch.records.contains(.name(parent: 1, name: Array("a\n\u{1F4F7}.jpg".utf8), resource: file.id.rawValue)))
+        #expect(batch.records.contains(.removedName(parent: 1, name: Array("link".utf8))))
+        #expect(batch.records.contains(.xattr(resource: file.id.rawValue, name: "user.note", value: [0, 255])))
+        let states = batch.records.compactMap { record in
+            if case .resource(let state) = record, state.id == file.id.rawValue { state } else { nil }
+        }
+        #expect(states.map(\.key) == ["photo~v1.jpg"])
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in try writer.shipped(batch) }
+        #expect(try catalogue.read { reader throws(CatalogueError) in try reader.journalBatch(limit: 1000) } == nil)
+    }
+
+    @Test("A damaged segment is refused")
+    func damagedSegment() {
+        let segment = JournalSegment.encode([.erasedResource(id: 7)])
+        #expect(throws: JournalSegment.Damaged()) { try JournalSegment.decode(Array(segment.dropLast(4))) }
+        var flipped = segment
+        flipped[flipped.count / 2] ^= 0x40
+        #expect(throws: JournalSegment.Damaged()) { try JournalSegment.decode(flipped) }
+    }
+}
