@@ -9,12 +9,10 @@ enum ExitStatus: Int32 {
 
     /// The exit status of each failure: the only place that chooses one.
     init(for error: CommandError) {
-        self =
-            switch error {
-            case .wrongUsage: .usage
-            case .preflight(.nothingToBackUpTo): .usage
-            case .preflight, .control, .failed: .failed
-            }
+        switch error {
+        case .wrongUsage: self = .usage
+        case .preflight, .control, .failed: self = .failed
+        }
     }
 }
 
@@ -31,7 +29,7 @@ enum CommandError: Error, Equatable, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .wrongUsage(let line), .failed(let line): line
+        case .wrongUsage(let line), .failed(let line): terminalText(line)
         case .preflight(let failure): failure.description
         case .control(let failure): failure.description
         }

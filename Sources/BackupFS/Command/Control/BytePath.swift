@@ -53,14 +53,14 @@ struct BytePath: Hashable, Sendable {
     func absolute() -> BytePath {
         guard !isAbsolute, let directory = getcwd(nil, 0) else { return self }
         defer { free(directory) }
-        return BytePath(bytes(of: directory)).appending([bytes])
+        return BytePath(cStringBytes(directory)).appending([bytes])
     }
 
     /// The path without symbolic links, `.` and `..` (realpath(3)); throws the errno if it does not exist.
     func resolved() throws(SystemError) -> BytePath {
         guard let result = withCString({ realpath($0, nil) }) else { throw SystemError("realpath") }
         defer { free(result) }
-        return BytePath(bytes(of: result))
+        return BytePath(cStringBytes(result))
     }
 
     /// The same, but a symbolic link at the end stays as it is (lstat(2)'s view).
@@ -104,6 +104,6 @@ extension stat {
 
 private let slash = UInt8(ascii: "/")
 
-private func bytes(of text: UnsafePointer<CChar>) -> [UInt8] {
+private func cStringBytes(_ text: UnsafePointer<CChar>) -> [UInt8] {
     UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }
 }

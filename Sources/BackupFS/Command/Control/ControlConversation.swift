@@ -1,4 +1,4 @@
-import CControl
+import CLinux
 import FileSystemCore
 import Glibc
 

@@ -1,4 +1,4 @@
-import CControl
+import CLinux
 import Dispatch
 import FileSystemCore
 import Glibc
@@ -77,7 +77,7 @@ final class ControlServer: Sendable {
     }
 
     private func admit(_ socket: Descriptor) throws(SystemError) {
-        fcntl(socket.number, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(socket.number, F_SETFD, FD_CLOEXEC)
         let peer = try ControlSocket.peer(of: socket)
         guard peer.user == 0 || peer.user == geteuid() else {
             logger.warning("control connection of another user refused", metadata: ["uid": "\(peer.user)"])

@@ -1,7 +1,8 @@
 // A socket's address holds 107 bytes and a main directory's path may be longer, or covered by the mount itself. So both
 // sides reach the socket through an open descriptor of the state directory: /proc/self/fd/N/control.sock.
 
-import CControl
+import CLinux
+import FileSystemCore
 import Glibc
 
 /// The control socket's calls.

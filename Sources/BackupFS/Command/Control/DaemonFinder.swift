@@ -1,7 +1,7 @@
 // How a path leads to the daemon that serves it. In a mount, every file says where the control socket is (an extended
 // attribute), since the main directory may be covered by the mount. Outside, the main directory above the path has it.
 
-import CControl
+import CLinux
 import Glibc
 
 /// Where the daemon for a path may be reached, and what the path is called there.

@@ -1,4 +1,5 @@
-import CControl
+import CLinux
+import FileSystemCore
 import Glibc
 
 /// Lines over a connected socket, bounded in length and time.
@@ -49,7 +50,7 @@ final class LineChannel {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                send(socket.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                send(socket.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw errno == EAGAIN ? .timedOut : .closed }

@@ -1,3 +1,4 @@
+import FileSystemCore
 import Glibc
 
 /// A system call that failed.
@@ -25,4 +26,12 @@ struct SystemError: Error, Equatable, CustomStringConvertible {
     }
 
     var description: String { "\(call): \(reason)" }
+}
+
+extension Descriptor {
+    /// Takes over an open descriptor; throws what errno holds if the call that should have opened it failed.
+    convenience init(taking number: Int32, from call: String) throws(SystemError) {
+        guard number >= 0 else { throw SystemError(call) }
+        self.init(number)
+    }
 }

@@ -1,4 +1,5 @@
-import CControl
+import CLinux
+import FileSystemCore
 import Glibc
 
 /// An eventfd(2): wakes a thread that waits in poll(2).
@@ -7,7 +8,7 @@ final class WakeEvent: Sendable {
     let descriptor: Descriptor
 
     init() throws(SystemError) {
-        descriptor = try Descriptor(taking: eventfd(0, Int32(EFD_CLOEXEC.rawValue | EFD_NONBLOCK.rawValue)), from: "eventfd")
+        descriptor = try Descriptor(taking: eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK)), from: "eventfd")
     }
 
     /// Makes the descriptor readable until `clear`.
