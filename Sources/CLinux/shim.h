@@ -75,3 +75,9 @@ static inline int backupfs_open_process(int32_t process) { return (int)syscall(S
 
 // Unmounts, not following a symbolic link at the end (umount2(2), UMOUNT_NOFOLLOW).
 static inline int backupfs_unmount(const char *mount_point) { return umount2(mount_point, 8); }
+
+// The child closes every descriptor from `first` on (glibc 2.34).
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+static inline int backupfs_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}

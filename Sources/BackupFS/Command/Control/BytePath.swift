@@ -107,3 +107,18 @@ private let slash = UInt8(ascii: "/")
 private func cStringBytes(_ text: UnsafePointer<CChar>) -> [UInt8] {
     UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }
 }
+
+/// The bytes of a small file; throws EFBIG for one that is longer than `limit`.
+func readWhole(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt8] {
+    let file = try Descriptor(taking: path.withCString { open($0, O_RDONLY | O_CLOEXEC) }, from: "open")
+    var result: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = read(file.number, &buffer, buffer.count)
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw SystemError("read") }
+        if count == 0 { return result }
+        result += buffer[..<count]
+        guard result.count <= limit else { throw SystemError("read", EFBIG) }
+    }
+}

@@ -43,7 +43,7 @@ struct MountTable: Sendable, Equatable {
 
     /// The mounts of this process now.
     static func current() throws(SystemError) -> MountTable {
-        MountTable(mountinfo: try readWhole("/proc/self/mountinfo"))
+        MountTable(mountinfo: try readWhole(BytePath("/proc/self/mountinfo"), limit: 16 << 20))
     }
 
     /// The mount that a resolved absolute path lies in: the longest mount point at or above it, the last one if several
@@ -77,21 +77,6 @@ private func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
         }
         result.append(value)
         rest = rest.dropFirst(3)
-    }
-    return result
-}
-
-/// The bytes of a small file of the kernel, at most 16 MiB.
-func readWhole(_ path: String) throws(SystemError) -> [UInt8] {
-    let file = try Descriptor(taking: open(path, O_RDONLY | O_CLOEXEC), from: "open \(path)")
-    var result: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while result.count < 16 << 20 {
-        let count = read(file.number, &buffer, buffer.count)
-        if count < 0, errno == EINTR { continue }
-        guard count >= 0 else { throw SystemError("read \(path)") }
-        if count == 0 { break }
-        result += buffer[..<count]
     }
     return result
 }
