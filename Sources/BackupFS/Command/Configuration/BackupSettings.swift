@@ -49,12 +49,12 @@ struct BackupSettings: Codable, Equatable, Sendable {
     /// What only S3 needs is left out for a directory as backup storage.
     static func resolve(
         given: BackupSettings, environment: [String: String], remembered: BackupSettings?, main: BytePath
-    ) throws(CommandError) -> BackupSettings {
+    ) throws(PreflightFailure) -> BackupSettings {
         if let before = remembered?.backup, let now = given.backup, normalised(before) != normalised(now) {
-            throw .preflight(.otherBackup(main: main, remembered: before, given: now))
+            throw .otherBackup(main: main, remembered: before, given: now)
         }
         guard let backup = given.backup ?? remembered?.backup else {
-            throw .preflight(.nothingToBackUpTo(main: main))
+            throw .nothingToBackUpTo(main: main)
         }
         var settings = given
         if backup.hasPrefix("s3://") { settings = settings.filled(from: .environment(environment)) }
@@ -73,10 +73,11 @@ struct BackupSettings: Codable, Equatable, Sendable {
     }
 
     /// A URL with a user in it would be remembered with the secret.
-    private static func refuseSecrets(in url: String?, _ name: String) throws(CommandError) {
+    private static func refuseSecrets(in url: String?, _ name: String) throws(PreflightFailure) {
         guard let url, let start = url.range(of: "://")?.upperBound else { return }
         guard !url[start...].prefix(while: { $0 != "/" }).contains("@") else {
-            throw .wrongUsage("\(name) must not hold credentials: put them into the environment or a --passwd-file")
+            throw .backupConfiguration(
+                "\(name) must not hold credentials: put them into the environment or a --passwd-file")
         }
     }
 }

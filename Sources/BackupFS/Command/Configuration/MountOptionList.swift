@@ -20,7 +20,8 @@ struct MountOptionList: Equatable, Sendable {
     ]
     /// Accepted and dropped: defaults, and what is meant for mount(8) and its callers.
     private static let dropped: Set<String> = [
-        "defaults", "default_permissions", "rw", "async", "atime", "relatime", "auto", "noauto", "user", "nouser", "users",
+        "defaults", "default_permissions", "rw", "async", "atime", "relatime", "auto", "noauto", "user", "nouser",
+        "users",
         "owner", "group", "_netdev", "nofail", "nonempty", "use_path_request_style",
     ]
 

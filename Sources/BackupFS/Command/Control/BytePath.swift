@@ -41,7 +41,9 @@ struct BytePath: Hashable, Sendable {
     /// The path with one further name.
     func appending(_ name: String) -> BytePath { appending([Array(name.utf8)]) }
 
-    /// The names below `ancestor`; nil if the path is not at or below it. Both absolute, without `.` and `..`.
+    /// The names below `ancestor`; nil if the path is not at or below it.
+    ///
+    /// Both are absolute, without `.` and `..`.
     func components(below ancestor: BytePath) -> [[UInt8]]? {
         let mine = components
         let theirs = ancestor.components

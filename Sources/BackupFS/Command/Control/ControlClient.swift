@@ -1,9 +1,9 @@
 import FileSystemCore
 import Glibc
 
-/// A client of one daemon. Each question has a connection of its own.
+/// A client of one daemon.
 ///
-/// Blocks its thread while it waits.
+/// Each question has a connection of its own. Blocks its thread while it waits.
 struct ControlClient {
     /// How long a daemon may think about a question that needs no storage.
     private static let patience = Duration.seconds(60)

@@ -22,8 +22,10 @@ final class ControlServer: Sendable {
     private let threads = DispatchGroup()
     private let connections = Atomic<Int>(0)
 
-    /// Listens at once in `directory`, an open descriptor of the state directory that stays open as long as the server
-    /// lives; nobody is answered before `start`. A client that sends no request within `requestTimeout` is let go.
+    /// Listens at once in `directory`; nobody is answered before `start`.
+    ///
+    /// `directory` is an open descriptor of the state directory that stays open as long as the server lives. A client
+    /// that sends no request within `requestTimeout` is let go.
     init(
         directory: Int32, fileSystem: any FileSystemOperator, logger: Logger, requestTimeout: Duration = .seconds(10)
     ) throws(SystemError) {

@@ -20,7 +20,8 @@ enum DaemonLauncher {
         do throws(SystemError) {
             let pipe = try makePipe()
             reader = pipe.reader
-            try spawn(program, ["backupfs", "mount", "--ready-descriptor", "\(readyDescriptor)"], arguments, pipe.writer)
+            try spawn(
+                program, ["backupfs", "mount", "--ready-descriptor", "\(readyDescriptor)"], arguments, pipe.writer)
         } catch {
             throw .failed("the daemon could not be started (\(error))")
         }

@@ -11,7 +11,9 @@ final class StopSignals: Sendable {
         var second: (@Sendable () -> Void)?
     }
 
-    /// Guards what the signals cause. Held while the first action runs, so that it never runs after `disarm`.
+    /// Guards what the signals cause.
+    ///
+    /// Held while the first action runs, so that it never runs after `disarm`.
     private let actions = Mutex(Actions())
 
     /// Blocks the signals in this thread and those it starts from now on, and waits for them in a thread.

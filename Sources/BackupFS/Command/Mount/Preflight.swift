@@ -53,10 +53,9 @@ struct Preflight: Sendable {
     func checkBackup(_ url: String) throws(PreflightFailure) {
         guard url.hasPrefix("file://") else { return }
         let backup = BytePath(String(url.dropFirst("file://".count))).resolvedAsFarAsItExists()
-        for other in [main, mountPoint] {
-            if backup.components(below: other) != nil || other.components(below: backup) != nil {
-                throw .backupOverlaps(backup: backup, other: other)
-            }
+        for other in [main, mountPoint]
+        where backup.components(below: other) != nil || other.components(below: backup) != nil {
+            throw .backupOverlaps(backup: backup, other: other)
         }
     }
 

@@ -88,7 +88,8 @@ enum ReportText {
         let isShipped = report.pending.journal == 0
         if missing == 0, isShipped, report.leftovers == 0 { return "Everything is backed up." }
         if report.leftovers > 0 { return "Storages do not match: see \"backupfs leftovers\"." }
-        return missing > 0 ? "Not everything is backed up yet." : "All files are backed up, some names are on their way."
+        return missing > 0
+            ? "Not everything is backed up yet." : "All files are backed up, some names are on their way."
     }
 
     private static func stored(_ stored: StoredIn) -> String {

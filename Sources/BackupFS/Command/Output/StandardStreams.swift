@@ -20,7 +20,9 @@ enum StandardStreams {
 
     /// Writes a report as one line of JSON.
     static func outputJSON(_ report: some Encodable) throws(CommandError) {
-        guard let json = try? ReportCoding.encode(report) else { throw .failed("the answer could not be written as JSON") }
+        guard let json = try? ReportCoding.encode(report) else {
+            throw .failed("the answer could not be written as JSON")
+        }
         outputLine(String(decoding: json, as: UTF8.self))
     }
 
