@@ -128,6 +128,7 @@ struct ControlClient {
             do throws(SystemError) {
                 switch address {
                 case .socket(let path): socket = try ControlSocket.connect(to: path)
+                case .abstract(let name): socket = try ControlSocket.connectAbstract(address: name)
                 case .stateDirectory(let path): socket = try ControlSocket.connect(inDirectory: path)
                 }
                 peer = try ControlSocket.peer(of: socket)

@@ -13,7 +13,7 @@ final class ControlServer: Sendable {
     /// How many connections are served at a time.
     static let connectionLimit = 16
 
-    private let listener: Descriptor
+    private let listeners: [Descriptor]
     private let directory: Int32
     private let fileSystem: any FileSystemOperator
     private let logger: Logger
@@ -34,7 +34,15 @@ final class ControlServer: Sendable {
         self.logger = logger
         self.requestTimeout = requestTimeout
         stopping = try WakeEvent()
-        listener = try ControlSocket.listen(in: directory, backlog: Int32(Self.connectionLimit))
+        var listeners = [try ControlSocket.listen(in: directory, backlog: Int32(Self.connectionLimit))]
+        do throws(SystemError) {
+            listeners.append(
+                try ControlSocket.listenAbstract(
+                    address: ControlSocket.address(directory: directory), backlog: Int32(Self.connectionLimit)))
+        } catch {
+            logger.warning("no abstract control socket", metadata: ["error": "\(error)"])
+        }
+        self.listeners = listeners
     }
 
     /// Starts to answer.
@@ -59,21 +67,21 @@ final class ControlServer: Sendable {
     }
 
     private func acceptConnections() {
+        var watched = ([stopping.descriptor] + listeners).map { descriptor in
+            pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+        }
         while true {
-            var watched = [
-                pollfd(fd: listener.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: stopping.descriptor.number, events: Int16(POLLIN), revents: 0),
-            ]
-            let ready = poll(&watched, 2, -1)
+            let ready = poll(&watched, nfds_t(watched.count), -1)
             if ready < 0, errno != EINTR { return }
-            if watched[1].revents != 0 { return }
-            guard ready > 0, watched[0].revents != 0 else { continue }
-            do {
-                try admit(try Descriptor(taking: accept(listener.number, nil, nil), from: "accept"))
-            } catch {
-                logger.warning("control connection not accepted", metadata: ["error": "\(error)"])
-                // Without descriptors or threads to give, the listener stays readable: let others finish first.
-                _ = poll(&watched[1], 1, 100)
+            if watched[0].revents != 0 { return }
+            for one in watched.dropFirst() where ready > 0 && one.revents != 0 {
+                do throws(SystemError) {
+                    try admit(try Descriptor(taking: accept(one.fd, nil, nil), from: "accept"))
+                } catch {
+                    logger.warning("control connection not accepted", metadata: ["error": "\(error)"])
+                    // Without descriptors or threads to give, the listener stays readable: let others finish first.
+                    _ = poll(&watched, 1, 100)
+                }
             }
         }
     }

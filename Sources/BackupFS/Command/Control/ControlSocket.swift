@@ -1,5 +1,9 @@
 // A socket's address holds 107 bytes and a main directory's path may be longer, or covered by the mount itself. So both
 // sides reach the socket through an open descriptor of the state directory: /proc/self/fd/N/control.sock.
+//
+// A daemon is not dumpable, so its /proc/PID/fd opens to CAP_SYS_PTRACE only: not to its own user, and not to root in many
+// containers. For them the daemon listens at an abstract address (unix(7)) as well, named after that path. Anybody could
+// take such a name, so a client accepts only the very process that the path names.
 
 import CLinux
 import FileSystemCore
@@ -32,6 +36,28 @@ enum ControlSocket {
         guard fchmodat(directory, ControlProtocol.socketName, 0o600, 0) == 0 else { throw SystemError("fchmodat") }
         guard Glibc.listen(listener.number, backlog) == 0 else { throw SystemError("listen") }
         return listener
+    }
+
+    /// A second listening socket for the same daemon, at the abstract address named after `address`.
+    static func listenAbstract(address: String, backlog: Int32) throws(SystemError) -> Descriptor {
+        let listener = try makeSocket()
+        try withAddress(abstractName(address), "bind") { bind(listener.number, $0, $1) }
+        guard Glibc.listen(listener.number, backlog) == 0 else { throw SystemError("listen") }
+        return listener
+    }
+
+    /// A connection to the abstract address of the daemon that `address` names: `/proc/PID/fd/N/control.sock`.
+    static func connectAbstract(address: String) throws(SystemError) -> Descriptor {
+        let socket = try makeSocket()
+        try withAddress(abstractName(address), "connect") { Glibc.connect(socket.number, $0, $1) }
+        let process = address.split(separator: "/").dropFirst().first.flatMap { Int32($0) }
+        guard try peer(of: socket).process == process else { throw SystemError("connect", EACCES) }
+        return socket
+    }
+
+    /// An abstract address begins with a zero byte.
+    private static func abstractName(_ address: String) -> BytePath {
+        BytePath([0] + Array("backupfs:\(address)".utf8))
     }
 
     /// A connection to the socket at `path`.
@@ -77,7 +103,8 @@ enum ControlSocket {
         guard fits else { throw SystemError(call, ENAMETOOLONG) }
         let result = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                // An abstract address ends where its length says, others with a zero byte.
+                body($0, socklen_t(MemoryLayout<sa_family_t>.size + path.bytes.count + (path.bytes.first == 0 ? 0 : 1)))
             }
         }
         guard result == 0 else { throw SystemError(call) }

@@ -10,6 +10,8 @@ struct DaemonTarget: Equatable {
     enum Address: Equatable {
         /// The socket itself: `/proc/PID/fd/N/control.sock`.
         case socket(BytePath)
+        /// The abstract address named after it.
+        case abstract(String)
         /// A state directory with the socket in it.
         case stateDirectory(BytePath)
     }
@@ -39,9 +41,9 @@ struct DaemonFinder {
         {
             var addresses: [DaemonTarget.Address] = []
             if let socket = validated(controlAttribute(base) ?? controlAttribute(mount.mountPoint)) {
-                addresses.append(.socket(socket))
+                addresses += [.socket(BytePath(socket)), .abstract(socket)]
             }
-            // A non-root client may not look into the daemon's /proc/PID/fd: the source names the main directory.
+            // Without the attribute, the source names the main directory.
             if mount.isBackupFS, mount.source.isAbsolute, mount.source != mount.mountPoint {
                 addresses.append(.stateDirectory(mount.source.appending(ControlProtocol.stateDirectoryName)))
             }
@@ -98,13 +100,13 @@ struct DaemonFinder {
     }
 
     /// The attribute's value if it has the one form that a daemon gives it: any file system may answer anything.
-    private func validated(_ value: String?) -> BytePath? {
+    private func validated(_ value: String?) -> String? {
         guard let value else { return nil }
         let parts = value.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 6, parts[0].isEmpty, parts[1] == "proc", UInt32(parts[2]) != nil, parts[3] == "fd",
             UInt32(parts[4]) != nil, parts[5] == ControlProtocol.socketName
         else { return nil }
-        return BytePath(value)
+        return value
     }
 
     private static func readControlAttribute(_ path: BytePath) -> String? {

@@ -6,6 +6,9 @@ import Synchronization
 
 /// The signals that ask this process to end.
 final class StopSignals: Sendable {
+    /// Signals this close to each other are one request: timeout(1) signals a process and then its whole group.
+    private static let oneRequest = Duration.seconds(1)
+
     private struct Actions {
         var first: (@Sendable () -> Void)?
         var second: (@Sendable () -> Void)?
@@ -48,7 +51,8 @@ final class StopSignals: Sendable {
             return actions.first != nil
         }
         guard isArmed else { _exit(ExitStatus.failed.rawValue) }
-        while sigwait(&signals, &received) != 0 {}
+        let first = ContinuousClock.now
+        while sigwait(&signals, &received) != 0 || first.duration(to: .now) < Self.oneRequest {}
         actions.withLock { $0.second }?()
         _exit(ExitStatus.failed.rawValue)
     }

@@ -15,6 +15,9 @@ struct Preflight: Sendable {
         self.main = try Self.directory(main, missing: .mainMissing(main), other: .mainNotDirectory(main))
         self.mountPoint = try Self.directory(
             mountPoint, missing: .mountPointMissing(mountPoint), other: .mountPointNotDirectory(mountPoint))
+        if let entry = mounts.entry(containing: self.main), entry.isBackupFS {
+            throw Self.isDead(entry.mountPoint) ? .deadMount(entry.mountPoint) : .mainIsMounted(main)
+        }
         if let below = self.mountPoint.components(below: self.main), !below.isEmpty {
             throw .mountPointInsideMain(mountPoint: mountPoint, main: main)
         }
@@ -22,7 +25,8 @@ struct Preflight: Sendable {
             throw .mainInsideMountPoint(main: main, mountPoint: mountPoint)
         }
         if let entry = mounts.entry(at: self.mountPoint), !mayCover(entry) {
-            throw .mountPointBusy(self.mountPoint, type: entry.type)
+            throw entry.isFuse && Self.isDead(self.mountPoint)
+                ? .deadMount(self.mountPoint) : .mountPointBusy(self.mountPoint, type: entry.type)
         }
     }
 
@@ -72,6 +76,12 @@ struct Preflight: Sendable {
     /// that holds the main directory, which the mount covers.
     private func mayCover(_ entry: MountTable.Entry) -> Bool {
         entry.type == "autofs" || (main == mountPoint && !entry.isFuse)
+    }
+
+    /// Whether the daemon of a FUSE mount has gone; the kernel's caches may still answer other questions.
+    private static func isDead(_ mountPoint: BytePath) -> Bool {
+        var answer = statvfs()
+        return mountPoint.withCString { statvfs($0, &answer) } != 0 && errno == ENOTCONN
     }
 
     private static func directory(

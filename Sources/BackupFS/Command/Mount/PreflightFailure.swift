@@ -1,4 +1,5 @@
 import FileSystemCore
+import Glibc
 import ObjectStorage
 
 /// Why a mount is refused before anything was mounted: what is wrong, and what to do.
@@ -9,6 +10,8 @@ enum PreflightFailure: Error, Equatable {
     case mainNotDirectory(BytePath)
     /// MAIN or the mount point cannot be used; the errno says why.
     case notUsable(BytePath, SystemError)
+    /// MAIN lies in a BackupFS mount.
+    case mainIsMounted(BytePath)
     /// MAIN was mounted before and its catalogue has gone.
     case catalogueMissing(main: BytePath)
     /// Another daemon serves MAIN.
@@ -56,6 +59,8 @@ extension PreflightFailure: CustomStringConvertible {
         case .catalogueMissing(let main):
             "\(main)/.backupfs has settings but no catalogue.sqlite: bring the catalogue back, or remove "
                 + "\(main)/.backupfs/config.json to start anew with another prefix"
+        case .mainIsMounted(let main):
+            "\(main) lies in a BackupFS mount already: unmount it first, or use another main directory"
         case .inUse(let main, let process):
             "\(main) is served by another daemon" + (process.map { " (process \($0))" } ?? "")
                 + ": run \"backupfs unmount\" on its mount point first"
@@ -71,6 +76,8 @@ extension PreflightFailure: CustomStringConvertible {
             "\(main) lies in the mount point \(mountPoint), which would cover it: choose another mount point"
         case .backupOverlaps(let backup, let other):
             "the backup directory \(backup) and \(other) lie in each other: back up to a directory on another disk"
+        case .noFuse(let error) where error.code == EACCES || error.code == EPERM:
+            "/dev/fuse may not be opened by this user: mount as root, or ask for access to the device"
         case .noFuse(let error):
             "/dev/fuse cannot be opened (\(error.reason)): run \"modprobe fuse\" as root; in a container, pass the device"
         case .nothingToBackUpTo(let main):

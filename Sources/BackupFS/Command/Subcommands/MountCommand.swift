@@ -42,18 +42,23 @@ struct MountCommand: ParsableCommand {
             valueName: "name[=value],..."))
     var options: [String] = []
 
+    @Flag(help: .hidden)
+    var fromFstab = false
+
     @Option(help: .hidden)
     var readyDescriptor: Int32?
 
     /// What the command line asks for; a long option wins over its `-o` form.
     func request() throws(CommandError) -> MountRequest {
         let list = try MountOptionList(options)
+        // mount.fuse3(8) adds these two on its own when root mounts: nobody has asked for them.
+        let fuse = fromFstab ? list.fuse.filter { $0 != "suid" && $0 != "dev" } : list.fuse
         var given = backup.settings
         given.closeTimeout = closeTimeout
         return MountRequest(
             main: main, mountPoint: mountPoint, given: given.filled(from: list.settings).withAbsolutePaths,
             foreground: foreground, logLevel: logLevel ?? list.logLevel ?? .info,
-            logFormat: logFormat ?? list.logFormat ?? .text, fuse: list.fuse,
+            logFormat: logFormat ?? list.logFormat ?? .text, fuse: fuse,
             maximumThreads: list.maximumThreads ?? MountRequest.defaultThreads, readyDescriptor: readyDescriptor)
     }
 
