@@ -29,7 +29,10 @@ struct ControlConversation {
             }
             let outbox = try ControlOutbox()
             let fileSystem = fileSystem
-            let task = Task { await Self.ask(fileSystem, request, into: outbox) }
+            // The file system reads its catalogue on the way: not on a thread of the pool.
+            let task = Task(executorPreference: BlockingExecutor.shared) {
+                await Self.ask(fileSystem, request, into: outbox)
+            }
             defer { task.cancel() }
             try deliver(outbox)
         } catch LineChannel.Failure.tooLong {
