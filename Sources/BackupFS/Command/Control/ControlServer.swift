@@ -13,7 +13,8 @@ final class ControlServer: Sendable {
     /// How many connections are served at a time.
     static let connectionLimit = 16
 
-    private let listeners: [Descriptor]
+    /// Guards the listening sockets, none after `stop`; taken alone.
+    private let listeners: Mutex<[Descriptor]>
     private let directory: Int32
     private let fileSystem: any FileSystemOperator
     private let logger: Logger
@@ -42,7 +43,7 @@ final class ControlServer: Sendable {
         } catch {
             logger.warning("no abstract control socket", metadata: ["error": "\(error)"])
         }
-        self.listeners = listeners
+        self.listeners = Mutex(listeners)
     }
 
     /// Starts to answer.
@@ -63,10 +64,13 @@ final class ControlServer: Sendable {
     func stop() {
         stopping.signal()
         _ = threads.wait(timeout: .now() + .seconds(2))
+        listeners.withLock { $0 = [] }
         unlinkat(directory, ControlProtocol.socketName, 0)
     }
 
     private func acceptConnections() {
+        let listeners = listeners.withLock { $0 }
+        defer { withExtendedLifetime(listeners) {} }
         var watched = ([stopping.descriptor] + listeners).map { descriptor in
             pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
         }
