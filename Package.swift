@@ -38,9 +38,10 @@ let package = Package(
             name: "Command",
             dependencies: ["CLinux", "FileSystemCore", "FuseBinding", "ObjectStorage", argumentParser, logging],
             path: "Sources/BackupFS/Command", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
         tests("CatalogueTests", ["Catalogue"]),
         tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
         tests("FileSystemCoreTests", ["FileSystemCore"]),
-        tests("ObjectStorageTests", ["ObjectStorage", logging]),
+        tests("ObjectStorageTests", ["ObjectStorage", "TestSupport", logging]),
     ]
 )

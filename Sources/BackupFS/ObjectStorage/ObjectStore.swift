@@ -13,14 +13,18 @@ package protocol ObjectStore: Sendable {
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
-    /// Stores one whole object and proves that the bytes arrived intact. Nothing appears under `key` on failure, except
-    /// when the answer to an applied request was lost.
+    /// Stores one whole object and proves that the bytes arrived intact.
+    ///
+    /// Nothing appears under `key` on failure, except when the answer to an applied request was lost. Throws
+    /// `.contentChanged` if the file is not what its digests say.
     func put(
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError)
 
     /// Streams one whole object into `descriptor` from offset 0; returns what the store says about the object.
-    /// Throws `.notFound` only if the store says that the object is not there. `limit` bounds the bytes accepted.
+    ///
+    /// The file is then exactly as long as the object; after an error its content is undefined. Throws `.notFound` only
+    /// if the store says that the object is not there, and `.corrupted` if it has more than `limit` bytes.
     func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary

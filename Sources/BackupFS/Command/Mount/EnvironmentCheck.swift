@@ -35,7 +35,8 @@ struct EnvironmentCheck {
 
     private func mainCheck() -> CheckReport.Check {
         do throws(PreflightFailure) {
-            let places = try Preflight(main: main, mountPoint: main, mounts: MountTable(entries: []))
+            let mounts = (try? MountTable.current()) ?? MountTable(entries: [])
+            let places = try Preflight(main: main, mountPoint: main, mounts: mounts)
             guard places.main.withCString({ access($0, R_OK | W_OK | X_OK) }) == 0 else {
                 throw .notUsable(places.main, SystemError("access"))
             }

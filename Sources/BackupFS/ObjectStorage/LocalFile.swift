@@ -1,0 +1,62 @@
+// Our own end of a transfer: an open file of the caller's, read and written at offsets, so that its offset stays.
+
+import Glibc
+
+/// An open file that somebody else owns and keeps open.
+package struct LocalFile: Sendable {
+    /// The caller's file descriptor; never closed here.
+    package let descriptor: Int32
+
+    package init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    /// Reads at `offset` (pread(2)) until `buffer` is full or the file ends; returns the bytes read.
+    ///
+    /// Throws `.localFile`.
+    package func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(ObjectStoreError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .localFile(errno: errno) }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    /// Writes all of `bytes` at `offset` (pwrite(2)).
+    ///
+    /// Throws `.localFile`.
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(ObjectStoreError) {
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let count = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .localFile(errno: count == 0 ? EIO : errno) }
+            done += count
+        }
+    }
+
+    /// Cuts the file to `length` bytes (ftruncate(2)).
+    ///
+    /// Throws `.localFile`.
+    package func truncate(to length: Int64) throws(ObjectStoreError) {
+        while ftruncate(descriptor, off_t(length)) != 0 {
+            guard errno == EINTR else { throw .localFile(errno: errno) }
+        }
+    }
+
+    /// All of the first `length` bytes, in memory: for small files and tests.
+    ///
+    /// Throws `.localFile`, with EIO if the file is shorter.
+    package func contents(length: Int64) throws(ObjectStoreError) -> [UInt8] {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(length), alignment: 1)
+        defer { buffer.deallocate() }
+        guard try read(at: 0, into: buffer) == buffer.count else { throw .localFile(errno: EIO) }
+        return [UInt8](buffer)
+    }
+}

@@ -1,0 +1,208 @@
+// What every store promises, run over each of them. The S3 store joins in when BACKUPFS_TEST_S3_ENDPOINT and
+// BACKUPFS_TEST_S3_BUCKET name a server, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+
+import Foundation
+import ObjectStorage
+import TestSupport
+import Testing
+
+@Suite("Contract of every object store")
+struct ObjectStoreContract {
+    @Test("check accepts a store that can be used", arguments: TestedStore.available)
+    func check(_ tested: TestedStore) async throws {
+        try await tested.with { store in try await store.check(deadline: .farAway) }
+    }
+
+    @Test(
+        "A file comes back byte by byte, with its metadata", arguments: TestedStore.available,
+        [0, 1, 70_000, 3_000_000])
+    func roundTrip(_ tested: TestedStore, size: Int) async throws {
+        try await tested.with { store in
+            let bytes = sampleBytes(size)
+            let source = try TemporaryFile(bytes)
+            let attributes = ObjectAttributes(
+                contentType: "image/jpeg",
+                metadata: ["mode": "33188", "backupfs-path": "a%20b=+~/c", "mtime": "1.000000002"])
+            try await store.put("shop/2023/IMG 1~(x).jpg", try source.body(), attributes, deadline: .farAway)
+            let target = try TemporaryFile(sampleBytes(size + 10, seed: 2))
+            let summary = try await store.get(
+                "shop/2023/IMG 1~(x).jpg", into: target.descriptor, limit: Int64(size), deadline: .farAway)
+            #expect(summary == ObjectSummary(size: Int64(size), metadata: attributes.metadata))
+            #expect(try target.contents == bytes)
+            #expect(try await store.head("shop/2023/IMG 1~(x).jpg", deadline: .farAway) == summary)
+        }
+    }
+
+    @Test("Bytes in memory come back", arguments: TestedStore.available)
+    func bytesInMemory(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            try await store.put("a", .bytes(Array("{}".utf8)), ObjectAttributes(), deadline: .farAway)
+            let target = try TemporaryFile()
+            _ = try await store.get("a", into: target.descriptor, limit: 100, deadline: .farAway)
+            #expect(try target.contents == Array("{}".utf8))
+        }
+    }
+
+    @Test("A put that is sent once more succeeds", arguments: TestedStore.available)
+    func repeatedPut(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let source = try TemporaryFile(sampleBytes(1000))
+            for _ in 1...2 {
+                try await store.put("d/a", try source.body(), ObjectAttributes(), deadline: .farAway)
+            }
+            #expect(try await store.head("d/a", deadline: .farAway)?.size == 1000)
+        }
+    }
+
+    @Test("What is not there is not found, and removing it succeeds", arguments: TestedStore.available)
+    func missing(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let target = try TemporaryFile()
+            await #expect(throws: ObjectStoreError.notFound(key: "no/such")) {
+                try await store.get("no/such", into: target.descriptor, limit: 10, deadline: .farAway)
+            }
+            #expect(try await store.head("no/such", deadline: .farAway) == nil)
+            try await store.delete("no/such", deadline: .farAway)
+        }
+    }
+
+    @Test("A removed object is gone, its neighbour is not", arguments: TestedStore.available)
+    func delete(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            for key in ["d/a", "d/b", "e/f/g"] {
+                try await store.put(key, .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            }
+            try await store.delete("d/a", deadline: .farAway)
+            try await store.delete("e/f/g", deadline: .farAway)
+            #expect(try await store.head("d/a", deadline: .farAway) == nil)
+            #expect(
+                try await store.list(prefix: "", after: nil, deadline: .farAway) == [ListedObject(key: "d/b", size: 1)])
+        }
+    }
+
+    @Test("An object larger than the limit is refused", arguments: TestedStore.available)
+    func limit(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            try await store.put("a", .bytes(sampleBytes(1001)), ObjectAttributes(), deadline: .farAway)
+            let target = try TemporaryFile()
+            await #expect {
+                try await store.get("a", into: target.descriptor, limit: 1000, deadline: .farAway)
+            } throws: {
+                guard case .corrupted("a", _) = $0 as? ObjectStoreError else { return false }
+                return true
+            }
+            #expect(try target.contents.count <= 1000)
+        }
+    }
+
+    @Test("A file that is not what its digests say is refused and leaves nothing", arguments: TestedStore.available)
+    func changedContent(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let source = try TemporaryFile(sampleBytes(300_000))
+            let body = try source.body()
+            try LocalFile(source.descriptor).write([0xff, 0xfe, 0xfd])
+            await #expect(throws: ObjectStoreError.contentChanged(key: "a")) {
+                try await store.put("a", body, ObjectAttributes(), deadline: .farAway)
+            }
+            try LocalFile(source.descriptor).truncate(to: 100_000)
+            await #expect(throws: ObjectStoreError.contentChanged(key: "a")) {
+                try await store.put("a", body, ObjectAttributes(), deadline: .farAway)
+            }
+            #expect(try await store.head("a", deadline: .farAway) == nil)
+        }
+    }
+
+    @Test("Listings are in bytewise order and go on after a key", arguments: TestedStore.available)
+    func listing(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let keys = ["A", "a-b", "a/b/c", "a/b!", "a0", "a/x y", ".backupfs/journal/01", "b+c&d=e", "b/~1"]
+            for (size, key) in keys.enumerated() {
+                try await store.put(key, .bytes(sampleBytes(size)), ObjectAttributes(), deadline: .farAway)
+            }
+            let sorted = keys.enumerated().sorted { $0.element.utf8.lexicographicallyPrecedes($1.element.utf8) }
+                .map { ListedObject(key: $0.element, size: Int64($0.offset)) }
+            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway) == sorted)
+            for (index, object) in sorted.enumerated() {
+                let rest = try await store.list(prefix: "", after: object.key, deadline: .farAway)
+                #expect(rest == Array(sorted[(index + 1)...]))
+            }
+            for prefix in ["a", "a/", "a/b", ".backupfs/journal/", "none", "b"] {
+                let found = try await store.list(prefix: prefix, after: nil, deadline: .farAway)
+                #expect(found == sorted.filter { $0.key.hasPrefix(prefix) })
+                let later = try await store.list(prefix: prefix, after: "a/b", deadline: .farAway)
+                #expect(later == found.filter { "a/b".utf8.lexicographicallyPrecedes($0.key.utf8) })
+            }
+        }
+    }
+
+    @Test("A listing has at most 1,000 keys, and the next one has the rest", arguments: TestedStore.available)
+    func pages(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let keys = (0..<1003).map { "k/\(10000 + $0)" }
+            try await withThrowingTaskGroup { group in
+                for part in 0..<8 {
+                    group.addTask {
+                        for key in keys[(part * 126)..<min(1003, part * 126 + 126)] {
+                            try await store.put(key, .bytes([]), ObjectAttributes(), deadline: .farAway)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let first = try await store.list(prefix: "k/", after: nil, deadline: .farAway)
+            #expect(first.map(\.key) == Array(keys[..<1000]))
+            let second = try await store.list(prefix: "k/", after: first.last?.key, deadline: .farAway)
+            #expect(second.map(\.key) == Array(keys[1000...]))
+        }
+    }
+
+    @Test("A deadline in the past fails every request, and changes nothing", arguments: TestedStore.available)
+    func pastDeadline(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            try await store.put("kept", .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            let past = ContinuousClock.Instant.now - .seconds(1)
+            let target = try TemporaryFile()
+            let requests: [@Sendable () async throws -> Void] = [
+                { try await store.check(deadline: past) },
+                { try await store.put("new", .bytes([1]), ObjectAttributes(), deadline: past) },
+                { [descriptor = target.descriptor] in
+                    _ = try await store.get("kept", into: descriptor, limit: 9, deadline: past)
+                },
+                { _ = try await store.head("kept", deadline: past) },
+                { try await store.delete("kept", deadline: past) },
+                { _ = try await store.list(prefix: "", after: nil, deadline: past) },
+            ]
+            for request in requests {
+                await #expect {
+                    try await request()
+                } throws: {
+                    guard case .deadlineExceeded = $0 as? ObjectStoreError else { return false }
+                    return true
+                }
+            }
+            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway).map(\.key) == ["kept"])
+        }
+    }
+
+    @Test("Many requests at once do not disturb each other", arguments: TestedStore.available)
+    func concurrency(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            try await withThrowingTaskGroup { group in
+                for number in 0..<64 {
+                    group.addTask {
+                        let bytes = sampleBytes(number * 3001, seed: UInt64(number))
+                        let source = try TemporaryFile(bytes)
+                        try await store.put("c/\(number)", try source.body(), ObjectAttributes(), deadline: .farAway)
+                        let target = try TemporaryFile()
+                        _ = try await store.get(
+                            "c/\(number)", into: target.descriptor, limit: 1_000_000, deadline: .farAway)
+                        #expect(try target.contents == bytes)
+                        try await store.delete("c/\(number)", deadline: .farAway)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await store.list(prefix: "c/", after: nil, deadline: .farAway) == [])
+        }
+    }
+}

@@ -1,0 +1,128 @@
+// A store in memory that keeps every clause of the ObjectStore contract, and remembers what it was asked.
+
+import ObjectStorage
+import Synchronization
+
+/// An object store in memory.
+package final class MemoryStore: ObjectStore {
+    /// One object as it is kept.
+    package struct Object: Sendable, Equatable {
+        package var bytes: [UInt8]
+        package var attributes: ObjectAttributes
+    }
+
+    private struct State {
+        var objects: [String: Object] = [:]
+        var requests: [StoreRequest] = []
+    }
+
+    package let location: String
+    /// Guards the objects and the requests; held for no call out of this file.
+    private let state = Mutex(State())
+
+    package init(location: String = "memory://test") {
+        self.location = location
+    }
+
+    /// Every request so far, oldest first.
+    package var requests: [StoreRequest] { state.withLock { $0.requests } }
+
+    /// The keys that are stored, in bytewise order.
+    package var keys: [String] { state.withLock { Self.sorted($0.objects.keys) } }
+
+    /// How many requests of one kind there were, for keys that match.
+    package func count(_ method: StoreMethod, _ pattern: KeyPattern = .any) -> Int {
+        requests.count { $0.method == method && pattern.matches($0.key) }
+    }
+
+    /// One object, or nil; or puts one there, or takes it away, as nobody's request.
+    package subscript(key: String) -> Object? {
+        get { state.withLock { $0.objects[key] } }
+        set { state.withLock { $0.objects[key] = newValue } }
+    }
+
+    /// Forgets the requests, not the objects.
+    package func forgetRequests() {
+        state.withLock { $0.requests = [] }
+    }
+
+    package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
+        try begin(.check, "", deadline)
+    }
+
+    package func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
+        try begin(.put, key, deadline)
+        let bytes: [UInt8]
+        switch body {
+        case .bytes(let content): bytes = content
+        case .file(let descriptor, let length, let digests):
+            do throws(ObjectStoreError) {
+                bytes = try LocalFile(descriptor).contents(length: length)
+            } catch .localFile(errno: 5) {
+                // EIO: the file is shorter than it was.
+                throw .contentChanged(key: key)
+            }
+            guard ContentDigests(of: bytes) == digests else { throw .contentChanged(key: key) }
+        }
+        state.withLock { $0.objects[key] = Object(bytes: bytes, attributes: attributes) }
+    }
+
+    package func get(
+        _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary {
+        try begin(.get, key, deadline)
+        guard let object = self[key] else { throw .notFound(key: key) }
+        guard object.bytes.count <= limit else {
+            throw .corrupted(key: key, reason: "\(object.bytes.count) bytes, more than the \(limit) expected")
+        }
+        let file = LocalFile(descriptor)
+        try file.truncate(to: 0)
+        let written = object.bytes.withUnsafeBytes { bytes in
+            Result { () throws(ObjectStoreError) in try file.write(bytes, at: 0) }
+        }
+        try written.get()
+        return Self.summary(object)
+    }
+
+    package func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
+    {
+        try begin(.head, key, deadline)
+        return self[key].map(Self.summary)
+    }
+
+    package func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
+        try begin(.delete, key, deadline)
+        self[key] = nil
+    }
+
+    package func list(
+        prefix: String, after key: String?, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> [ListedObject] {
+        try begin(.list, prefix, deadline)
+        return state.withLock { state in
+            let wanted = Self.sorted(state.objects.keys.filter { $0.hasPrefix(prefix) }).drop { name in
+                key.map { !$0.utf8.lexicographicallyPrecedes(name.utf8) } ?? false
+            }
+            return wanted.prefix(1000).map {
+                ListedObject(key: $0, size: Int64(state.objects[$0]?.bytes.count ?? 0))
+            }
+        }
+    }
+
+    private func begin(
+        _ method: StoreMethod, _ key: String, _ deadline: ContinuousClock.Instant
+    ) throws(ObjectStoreError) {
+        state.withLock { $0.requests.append(StoreRequest(method, key)) }
+        guard deadline > .now else { throw .deadlineExceeded(reason: "the deadline has passed") }
+    }
+
+    private static func summary(_ object: Object) -> ObjectSummary {
+        ObjectSummary(size: Int64(object.bytes.count), metadata: object.attributes.metadata)
+    }
+
+    private static func sorted(_ keys: some Sequence<String>) -> [String] {
+        keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+}
