@@ -6,9 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <spawn.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 // Opens `path` below `directory`; no component may be a symbolic or magic link, and none may lead out of it.
@@ -32,4 +39,45 @@ static const long backupfs_utime_omit = UTIME_OMIT;
 // Copies up to `length` bytes between the files' own offsets; 0 at the end of the source (copy_file_range(2)).
 static inline ssize_t backupfs_copy_file_range(int source, int64_t *offset, int target, size_t length) {
     return syscall(SYS_copy_file_range, source, offset, target, NULL, length, 0u);
+}
+
+// For the commands: the daemon's process, its control socket and its unmounting. The numbers are those of
+// <bits/fcntl-linux.h>, <poll.h> and <spawn.h>, which show them with _GNU_SOURCE only, and that is too late here: Swift's
+// Glibc module has read these headers before.
+static const int32_t backupfs_o_path = 010000000;
+static const int16_t backupfs_poll_peer_closed = 0x2000;
+static const int16_t backupfs_spawn_new_session = 0x80;
+
+// What SO_PEERCRED answers (struct ucred, unix(7)).
+struct backupfs_peer { int32_t pid; uint32_t uid; uint32_t gid; };
+
+static inline int backupfs_peer_of(int socket, struct backupfs_peer *peer) {
+    socklen_t length = sizeof(*peer);
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, peer, &length);
+}
+
+static inline int backupfs_set_dumpable(unsigned long value) { return prctl(PR_SET_DUMPABLE, value, 0, 0, 0); }
+
+// setrlimit(2)'s type of `resource` differs between C and C++ and with _GNU_SOURCE.
+static inline int backupfs_disable_core_dumps(void) {
+    const struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_CORE, &none);
+}
+static inline int backupfs_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// A descriptor that becomes readable when the process ends (pidfd_open(2)).
+static inline int backupfs_open_process(int32_t process) { return (int)syscall(SYS_pidfd_open, process, 0u); }
+
+// Unmounts, not following a symbolic link at the end (umount2(2), UMOUNT_NOFOLLOW).
+static inline int backupfs_unmount(const char *mount_point) { return umount2(mount_point, 8); }
+
+// The child closes every descriptor from `first` on (glibc 2.34).
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+static inline int backupfs_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }

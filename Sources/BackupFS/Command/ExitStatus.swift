@@ -6,4 +6,32 @@ enum ExitStatus: Int32 {
     case failed = 1
     /// Wrong usage.
     case usage = 2
+
+    /// The exit status of each failure: the only place that chooses one.
+    init(for error: CommandError) {
+        switch error {
+        case .wrongUsage: self = .usage
+        case .preflight, .control, .failed: self = .failed
+        }
+    }
+}
+
+/// Why a command ends without having done what it should; `description` is the line that the user reads.
+enum CommandError: Error, Equatable, CustomStringConvertible {
+    /// The command line asks for something that does not exist or does not fit together.
+    case wrongUsage(String)
+    /// A mount cannot work here.
+    case preflight(PreflightFailure)
+    /// The running file system cannot be asked.
+    case control(ControlFailure)
+    /// It was tried and failed.
+    case failed(String)
+
+    var description: String {
+        switch self {
+        case .wrongUsage(let line), .failed(let line): terminalText(line)
+        case .preflight(let failure): failure.description
+        case .control(let failure): failure.description
+        }
+    }
 }

@@ -1,0 +1,155 @@
+import FileSystemCore
+import Glibc
+
+/// A client of one daemon.
+///
+/// Each question has a connection of its own. Blocks its thread while it waits.
+struct ControlClient {
+    /// How long a daemon may think about a question that needs no storage.
+    private static let patience = Duration.seconds(60)
+
+    /// Where the daemon is.
+    let target: DaemonTarget
+
+    /// The client for the file system that serves `path`.
+    init(for path: BytePath) throws(CommandError) {
+        let mounts: MountTable
+        do throws(SystemError) {
+            mounts = try MountTable.current()
+        } catch {
+            throw .failed("\(error)")
+        }
+        do throws(ControlFailure) {
+            target = try DaemonFinder(mounts: mounts).target(for: path)
+        } catch {
+            throw .control(error)
+        }
+    }
+
+    init(target: DaemonTarget) {
+        self.target = target
+    }
+
+    /// How the file system is doing.
+    func status() throws(ControlFailure) -> StatusReport {
+        var report: StatusReport?
+        try ask(.status, patience: Self.patience) { answer in
+            if case .status(let value) = answer { report = value }
+        }
+        guard let report else { throw .incomprehensible }
+        return report
+    }
+
+    /// The row of the file that the target's path names.
+    func info() throws(ControlFailure) -> ResourceReport {
+        var report: ResourceReport?
+        try ask(.info(path: target.relativePath), patience: Self.patience) { answer in
+            if case .info(let value) = answer { report = value }
+        }
+        guard let report else { throw .incomprehensible }
+        return report
+    }
+
+    /// The rows whose storages do not match.
+    func leftovers() throws(ControlFailure) -> [LeftoverReport] {
+        var rows: [LeftoverReport] = []
+        try ask(.leftovers, patience: Self.patience) { answer in
+            if case .leftover(let row) = answer { rows.append(row) }
+        }
+        return rows
+    }
+
+    /// Finishes what the leftovers need; takes as long as the storages take.
+    func clean(dryRun: Bool) throws(ControlFailure) -> CleanReport {
+        var plan: [CleanReport.Step] = []
+        var report: CleanReport?
+        try ask(.clean(dryRun: dryRun), patience: nil) { answer in
+            if case .step(let step) = answer { plan.append(step) }
+            if case .cleaned(let value) = answer { report = value }
+        }
+        guard var report else { throw .incomprehensible }
+        report.plan = plan
+        return report
+    }
+
+    /// Waits until the backup storage holds everything.
+    func sync(progress: (SyncProgress) -> Void) throws(ControlFailure) {
+        try ask(.sync, patience: nil) { answer in
+            if case .progress(let value) = answer { progress(value) }
+        }
+    }
+
+    /// The daemon's process, as the socket names it; nil if it is not visible from here.
+    func daemonProcess() throws(ControlFailure) -> Int32? {
+        let peer = try connect().peer
+        return peer.process > 0 ? peer.process : nil
+    }
+
+    /// Asks one question; every line but the last is given to `receive`.
+    func ask(
+        _ request: ControlRequest, patience: Duration?, _ receive: (ControlAnswer) -> Void
+    ) throws(ControlFailure) {
+        let channel = LineChannel(try connect().socket)
+        guard let line = try? ReportCoding.encode(request) else { throw .incomprehensible }
+        do throws(LineChannel.Failure) {
+            try channel.write(line: line)
+        } catch {
+            // A daemon that refuses says so at once and closes: its line may be there to read.
+            guard error == .closed else { throw .interrupted(error) }
+        }
+        while true {
+            let answer = try nextAnswer(channel, patience)
+            switch answer {
+            case .done: return
+            case .error(let line): throw .refused(line)
+            case .status, .info, .leftover, .step, .cleaned, .progress: receive(answer)
+            }
+        }
+    }
+
+    private func nextAnswer(_ channel: LineChannel, _ patience: Duration?) throws(ControlFailure) -> ControlAnswer {
+        let line: [UInt8]
+        do throws(LineChannel.Failure) {
+            line = try channel.readLine(until: patience.map { .now + $0 })
+        } catch {
+            throw .interrupted(error)
+        }
+        guard let answer = try? ReportCoding.decode(ControlAnswer.self, from: line) else { throw .incomprehensible }
+        return answer
+    }
+
+    /// A connection to the first address that has a daemon.
+    private func connect() throws(ControlFailure) -> (socket: Descriptor, peer: ControlSocket.Peer) {
+        var denied = false
+        var other: SystemError?
+        for address in target.addresses {
+            let socket: Descriptor
+            let peer: ControlSocket.Peer
+            do throws(SystemError) {
+                switch address {
+                case .socket(let path): socket = try ControlSocket.connect(to: path)
+                case .abstract(let name): socket = try ControlSocket.connectAbstract(address: name)
+                case .stateDirectory(let path): socket = try ControlSocket.connect(inDirectory: path)
+                }
+                peer = try ControlSocket.peer(of: socket)
+            } catch {
+                switch error.code {
+                case EACCES, EPERM: denied = true
+                case ENOENT, ENOTDIR, ECONNREFUSED: break
+                default: other = error
+                }
+                continue
+            }
+            // Root may ask anybody's daemon; everybody else only root's and their own.
+            guard geteuid() == 0 || peer.user == 0 || peer.user == geteuid() else {
+                throw .foreignDaemon(uid: peer.user)
+            }
+            return (socket, peer)
+        }
+        if let other { throw .unreachable(other) }
+        let shown = target.mountPoint ?? target.main ?? BytePath(target.relativePath)
+        if denied { throw .notPermitted(shown) }
+        if let mountPoint = target.mountPoint { throw .deadMount(mountPoint) }
+        throw .notRunning(main: target.main ?? shown)
+    }
+}

@@ -1,0 +1,14 @@
+import CLinux
+import Glibc
+
+/// What a daemon does with its own process before it touches a secret.
+enum ProcessHardening {
+    /// No core dumps, not dumpable, as many descriptors as the system gives, and no death by a closed pipe.
+    static func apply() throws(SystemError) {
+        guard backupfs_disable_core_dumps() == 0 else { throw SystemError("setrlimit") }
+        guard backupfs_set_dumpable(0) == 0 else { throw SystemError("prctl") }
+        guard backupfs_raise_descriptor_limit() == 0 else { throw SystemError("setrlimit") }
+        signal(SIGPIPE, SIG_IGN)
+        umask(0o077)
+    }
+}

@@ -1,0 +1,110 @@
+// Where the rooms are put together: settings become a store, a main directory becomes a file system. Each room's own
+// errors become the one line that a mount is refused with.
+
+import FileSystemCore
+import Glibc
+import Logging
+import ObjectStorage
+
+/// Makes the parts of a mount from its settings.
+enum Assembly {
+    /// How long backup storage may take to answer before a mount.
+    static let patience = Duration.seconds(20)
+
+    /// The backup storage that `settings` name; nothing is sent yet.
+    static func store(
+        _ settings: BackupSettings, environment: [String: String], logger: Logger
+    ) throws(PreflightFailure) -> any ObjectStore {
+        do throws(StoreConfigurationError) {
+            let options = StoreOptions(
+                endpoint: settings.endpoint, region: settings.region, caBundle: settings.caBundle,
+                transfers: settings.transfers ?? BackupSettings.defaultTransfers, passwdFile: settings.passwdFile,
+                allowInsecure: settings.allowInsecure ?? false)
+            return try makeObjectStore(
+                try BackupURL(settings.backup ?? ""), options, environment: environment, logger: logger)
+        } catch {
+            throw .backupConfiguration("\(error)")
+        }
+    }
+
+    /// Asks a store whether it can be used, before anything is made for it.
+    static func check(_ store: any ObjectStore) throws(PreflightFailure) {
+        do throws(ObjectStoreError) {
+            try waitFor { () async throws(ObjectStoreError) in try await store.check(deadline: .now + patience) }
+        } catch {
+            throw .backup(error)
+        }
+    }
+
+    /// Opens main storage and takes its lock.
+    static func mainStorage(_ path: String) throws(PreflightFailure) -> MainStorage {
+        do throws(MainStorage.OpenFailure) {
+            return try MainStorage(path: path)
+        } catch {
+            switch error {
+            case .missing(let path): throw .mainMissing(BytePath(path))
+            case .notUsable(let path, let code): throw .notUsable(BytePath(path), SystemError("opening it", code))
+            case .inUse(let process): throw .inUse(main: BytePath(path), process: process)
+            }
+        }
+    }
+
+    /// Opens the catalogue; backup storage is not asked.
+    static func fileSystem(
+        _ main: MainStorage, _ store: any ObjectStore, _ settings: BackupSettings, logger: Logger
+    ) throws(PreflightFailure) -> BackupFileSystem {
+        let transfers = settings.transfers ?? BackupSettings.defaultTransfers
+        let closeTimeout = settings.closeTimeout ?? BackupSettings.defaultCloseTimeout
+        do throws(FileSystemError) {
+            return try BackupFileSystem(
+                main: main, store: store,
+                settings: .init(closeTimeout: closeTimeout.duration, backgroundTransfers: min(8, transfers)),
+                logger: logger)
+        } catch {
+            throw .catalogue(error)
+        }
+    }
+
+    /// Makes sure that the prefix is this catalogue's.
+    ///
+    /// A catalogue that has had its backup storage before may be mounted without it: the line to warn with is returned.
+    static func claim(_ fileSystem: BackupFileSystem) throws(PreflightFailure) -> String? {
+        do throws(OwnershipError) {
+            try waitFor { () async throws(OwnershipError) in
+                try await fileSystem.claimPrefix(deadline: .now + patience)
+            }
+            return nil
+        } catch {
+            guard case .store(let reason) = error else { throw .ownership(error) }
+            guard reason.isOutage, try !isNew(fileSystem) else { throw .backup(reason) }
+            return "\(reason): mounted all the same, but new files fail to close until it answers"
+        }
+    }
+
+    /// Repairs, adopts, and starts the background's work.
+    static func start(_ fileSystem: BackupFileSystem) throws(PreflightFailure) {
+        do throws(FileSystemError) {
+            try fileSystem.start()
+        } catch {
+            throw .catalogue(error)
+        }
+    }
+
+    private static func isNew(_ fileSystem: BackupFileSystem) throws(PreflightFailure) -> Bool {
+        do throws(FileSystemError) {
+            return try fileSystem.isNew
+        } catch {
+            throw .catalogue(error)
+        }
+    }
+}
+
+extension ObjectStoreError {
+    /// Whether nobody answered, rather than somebody refused.
+    fileprivate var isOutage: Bool {
+        switch self {
+        case .unreachable, .deadlineExceeded: true
+        case .notFound, .noSuchBucket, .denied, .full, .corrupted, .contentChanged, .rejected, .localFile: false
+        }
+    }
+}

@@ -1,0 +1,112 @@
+// What a mount would need, tried one by one; what depends on a failed check is left out.
+
+import FileSystemCore
+import FoundationEssentials
+import Glibc
+import Logging
+import ObjectStorage
+
+/// Tries what a mount of a main directory needs.
+struct EnvironmentCheck {
+    /// The main directory.
+    var main: BytePath
+    /// The settings that were given.
+    var given: BackupSettings
+    /// The process's environment.
+    var environment = ProcessInfo.processInfo.environment
+    /// The kernel's FUSE device.
+    var fuseDevice = BytePath("/dev/fuse")
+
+    /// Every check in its order.
+    func run() -> [CheckReport.Check] {
+        var checks = [mainCheck(), fuseCheck()]
+        do throws(PreflightFailure) {
+            let settings = try BackupSettings.resolve(
+                given: given, environment: environment, remembered: try ConfigurationFile.read(main: main), main: main)
+            let silent = Logger(label: "backupfs") { _ in SwiftLogNoOpLogHandler() }
+            let store = try Assembly.store(settings, environment: environment, logger: silent)
+            checks.append(.init(name: "configuration", ok: true, detail: store.location))
+            checks += storeChecks(store)
+        } catch {
+            checks.append(.init(name: "configuration", ok: false, detail: "\(error)"))
+        }
+        return checks
+    }
+
+    private func mainCheck() -> CheckReport.Check {
+        do throws(PreflightFailure) {
+            let mounts = (try? MountTable.current()) ?? MountTable(entries: [])
+            let places = try Preflight(main: main, mountPoint: main, mounts: mounts)
+            guard places.main.withCString({ access($0, R_OK | W_OK | X_OK) }) == 0 else {
+                throw .notUsable(places.main, SystemError("access"))
+            }
+            return .init(name: "main", ok: true, detail: "\(places.main) is a directory that can be written")
+        } catch {
+            return .init(name: "main", ok: false, detail: "\(error)")
+        }
+    }
+
+    private func fuseCheck() -> CheckReport.Check {
+        do throws(PreflightFailure) {
+            try Preflight.checkFuse(device: fuseDevice)
+            return .init(name: "fuse", ok: true, detail: "\(fuseDevice) can be opened")
+        } catch {
+            return .init(name: "fuse", ok: false, detail: "\(error)")
+        }
+    }
+
+    private func storeChecks(_ store: any ObjectStore) -> [CheckReport.Check] {
+        do throws(PreflightFailure) {
+            try Assembly.check(store)
+        } catch {
+            return [.init(name: "backup", ok: false, detail: "\(error)")] + clockCheck(store, error)
+        }
+        let backup = CheckReport.Check(
+            name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
+        return [backup, objectCheck(store)] + clockCheck(store, nil)
+    }
+
+    /// A signed request that is off by more than 15 minutes is refused: S3 tells nothing finer.
+    private func clockCheck(_ store: any ObjectStore, _ failure: PreflightFailure?) -> [CheckReport.Check] {
+        guard store.location.hasPrefix("s3://") else { return [] }
+        switch failure {
+        case nil: return [.init(name: "clock", ok: true, detail: "within 15 minutes of the server's")]
+        case .backup(.denied(code: "RequestTimeTooSkewed", _)):
+            return [.init(name: "clock", ok: false, detail: "more than 15 minutes off: set it with an NTP service")]
+        default: return []
+        }
+    }
+
+    /// Writes, reads and removes one object.
+    private func objectCheck(_ store: any ObjectStore) -> CheckReport.Check {
+        let name = UUID().uuidString.lowercased()
+        let body = Array("BackupFS was here to try whether this works: \(name)\n".utf8)
+        do throws(ObjectStoreError) {
+            let file = try temporaryFile()
+            try waitFor { () async throws(ObjectStoreError) in
+                let deadline = ContinuousClock.now + Assembly.patience
+                let key = ".backupfs/check/\(name)"
+                try await store.put(key, .bytes(body), ObjectAttributes(contentType: "text/plain"), deadline: deadline)
+                _ = try await store.get(key, into: file.number, limit: 4_096, deadline: deadline)
+                var read = [UInt8](repeating: 0, count: 4_096)
+                let count = pread(file.number, &read, read.count, 0)
+                try await store.delete(key, deadline: deadline)
+                guard count == body.count, Array(read[..<count]) == body else {
+                    throw .corrupted(key: key, reason: "what was read is not what was written")
+                }
+            }
+            return .init(name: "objects", ok: true, detail: "wrote, read and removed one")
+        } catch {
+            return .init(name: "objects", ok: false, detail: "\(error)")
+        }
+    }
+
+    private func temporaryFile() throws(ObjectStoreError) -> Descriptor {
+        let file = tmpfile()
+        guard let file else { throw .localFile(errno: errno) }
+        defer { fclose(file) }
+        let number = fcntl(fileno(file), F_DUPFD_CLOEXEC, 3)
+        guard number >= 0 else { throw .localFile(errno: errno) }
+        return Descriptor(number)
+    }
+}

@@ -1,0 +1,153 @@
+// One mount from its preflight to its end. Everything in MAIN is opened before the mount, which may cover it.
+
+import FileSystemCore
+import FoundationEssentials
+import FuseBinding
+import Glibc
+import Logging
+import ObjectStorage
+
+/// The life of a daemon, or of a mount in the foreground.
+struct MountSession {
+    /// What the user is told before the mount serves.
+    enum Message: Equatable {
+        /// The mount works; something is not as it should be.
+        case warning(String)
+        /// Mounted: a line that says what and where.
+        case ready(String)
+    }
+
+    /// How long programs that wait in a close are waited for at the end.
+    private static let replyPatience = Duration.seconds(20)
+    /// How long the uploads and the journal are waited for at the end.
+    private static let drainPatience = Duration.seconds(30)
+
+    private let request: MountRequest
+    private let environment: [String: String]
+
+    init(_ request: MountRequest, environment: [String: String] = ProcessInfo.processInfo.environment) {
+        self.request = request
+        self.environment = environment
+    }
+
+    /// Mounts and serves until the end; blocks the process's own thread.
+    func run(_ say: (Message) -> Void) throws(CommandError) {
+        do throws(PreflightFailure) {
+            let signals = try prepareProcess()
+            let plan = try MountPlan(request, environment: environment)
+            let state = try openState(plan, say)
+            try serve(plan, state, signals, say)
+        } catch {
+            throw .preflight(error)
+        }
+    }
+
+    private struct OpenState {
+        let main: MainStorage
+        let fileSystem: BackupFileSystem
+        let logger: Logger
+    }
+
+    private func prepareProcess() throws(PreflightFailure) -> StopSignals {
+        do throws(SystemError) {
+            try ProcessHardening.apply()
+            return try StopSignals()
+        } catch {
+            throw .mount("the process could not be prepared (\(error))")
+        }
+    }
+
+    /// Opens main storage, the log and the catalogue, and makes sure that backup storage is ours.
+    ///
+    /// A first mount that is refused leaves nothing behind in the main directory.
+    private func openState(_ plan: MountPlan, _ say: (Message) -> Void) throws(PreflightFailure) -> OpenState {
+        if !plan.hasCatalogue {
+            let silent = Logger(label: "backupfs") { _ in SwiftLogNoOpLogHandler() }
+            try Assembly.check(try Assembly.store(plan.settings, environment: environment, logger: silent))
+        }
+        let main = try Assembly.mainStorage(plan.mainText)
+        do throws(PreflightFailure) {
+            let logger = try openLog(in: main)
+            let store = try Assembly.store(plan.settings, environment: environment, logger: logger)
+            let fileSystem = try Assembly.fileSystem(main, store, plan.settings, logger: logger)
+            if let warning = try Assembly.claim(fileSystem) {
+                logger.warning("mounting without backup storage", metadata: ["error": "\(warning)"])
+                say(.warning(warning))
+            }
+            try Assembly.start(fileSystem)
+            return OpenState(main: main, fileSystem: fileSystem, logger: logger)
+        } catch {
+            if !plan.hadState { NewState.discard(main) }
+            throw error
+        }
+    }
+
+    /// In the foreground standard error; in a daemon the file, which takes the runtime's last words as well.
+    private func openLog(in main: MainStorage) throws(PreflightFailure) -> Logger {
+        do throws(SystemError) {
+            let log: Descriptor
+            if request.readyDescriptor == nil {
+                log = try Descriptor(taking: fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), from: "dup")
+            } else {
+                let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC
+                let number = openat(main.privateDirectory.number, NewState.logName, flags, 0o600)
+                log = try Descriptor(taking: number, from: "open")
+                dup2(log.number, STDERR_FILENO)
+            }
+            return LineLogHandler.logger(log, format: request.logFormat, level: request.logLevel.level)
+        } catch {
+            throw .mount("the log could not be opened (\(error))")
+        }
+    }
+
+    private func serve(
+        _ plan: MountPlan, _ state: OpenState, _ signals: StopSignals, _ say: (Message) -> Void
+    ) throws(PreflightFailure) {
+        let fileSystem = state.fileSystem
+        let logger = state.logger
+        let control: ControlServer
+        do throws(SystemError) {
+            control = try ControlServer(
+                directory: state.main.privateDirectory.number, fileSystem: fileSystem, logger: logger)
+            try control.start()
+        } catch {
+            throw .mount("the control socket could not be made (\(error))")
+        }
+        defer { control.stop() }
+        let mount: FuseMount
+        do throws(FuseMountError) {
+            mount = try FuseMount(
+                fileSystem: fileSystem, mountPoint: plan.mountPointText, source: plan.mainText, options: request.fuse,
+                maximumThreads: request.maximumThreads, logger: logger)
+        } catch {
+            drain(fileSystem)
+            throw .mount(error.description)
+        }
+        signals.arm(first: { mount.stop() }, second: { mount.unmount() })
+        remember(plan.settings, in: state.main, logger, say)
+        // A daemon must keep no other file system busy.
+        chdir("/")
+        logger.notice("mounted", metadata: ["main": "\(plan.mainText)", "mountpoint": "\(plan.mountPointText)"])
+        let location = terminalText(plan.settings.backup ?? "")
+        say(.ready("mounted \(plan.places.main) at \(plan.places.mountPoint), backed up to \(location)"))
+        mount.serve(patience: Self.replyPatience)
+        signals.disarm()
+        drain(fileSystem)
+    }
+
+    private func drain(_ fileSystem: BackupFileSystem) {
+        waitFor { await fileSystem.shutdown(timeout: Self.drainPatience) }
+    }
+
+    /// A mount works without its settings being remembered; the next one just needs them again.
+    private func remember(
+        _ settings: BackupSettings, in main: MainStorage, _ logger: Logger, _ say: (Message) -> Void
+    ) {
+        do throws(SystemError) {
+            try ConfigurationFile.write(settings, directory: main.privateDirectory.number)
+        } catch {
+            logger.warning("the settings could not be remembered", metadata: ["error": "\(error)"])
+            say(.warning("the settings could not be remembered (\(error)): give them again at the next mount"))
+        }
+    }
+}

@@ -1,0 +1,122 @@
+// The reports as people read them. Everything that comes from names and servers passes `terminalText`.
+
+import FileSystemCore
+import FoundationEssentials
+
+/// Reports as text for people.
+enum ReportText {
+    /// How a file system is doing.
+    static func status(_ report: StatusReport) -> String {
+        let backup = report.backup
+        let pending = report.pending
+        var rows = [
+            ("main", terminalText(report.main)),
+            ("mounted at", report.mountpoint.map(terminalText) ?? "not mounted"),
+            ("backup", "\(terminalText(backup.url)) (\(backup.reachable ? "reachable" : "NOT reachable"))"),
+            (
+                "resources",
+                "\(number(report.resources.created)) created, \(number(report.resources.creating)) creating, "
+                    + "\(number(report.resources.deleted)) deleted"
+            ),
+            (
+                "still to do",
+                pending.uploads + pending.removals + pending.journal == 0
+                    ? "nothing" : remaining(pending.uploads, pending.removals, pending.journal)
+            ),
+            ("leftovers", number(report.leftovers)),
+            ("recovered", "\(count(report.recoveries.done, "file")), \(number(report.recoveries.failed)) failed"),
+        ]
+        if report.adoption.files > 0 {
+            let adoption = report.adoption
+            rows.append(("adopted", "\(number(adoption.backedUp)) of \(count(adoption.files, "file")) backed up"))
+        }
+        if let error = backup.lastError { rows.append(("last error", terminalText(error))) }
+        return table(rows) + summary(report) + "\n"
+    }
+
+    /// The row of one file.
+    static func info(_ report: ResourceReport) -> String {
+        table([
+            ("file", terminalText(report.key)),
+            ("status", report.status.rawValue),
+            ("created", ReportCoding.text(report.createdAt)),
+            ("deleted", report.deletedAt.map(ReportCoding.text) ?? "no"),
+            ("stored in", stored(report.stored)),
+            ("size", "\(number(Int(report.size))) bytes"),
+            ("version", "\(report.version)"),
+            ("sha256", report.sha256 ?? "not known yet"),
+            ("backup key", report.backupKey.map(terminalText) ?? "none"),
+            ("last error", report.lastError.map(terminalText) ?? "none"),
+        ])
+    }
+
+    /// The rows whose storages do not match, two lines each at most.
+    static func leftovers(_ rows: [LeftoverReport]) -> String {
+        guard !rows.isEmpty else { return "no leftovers\n" }
+        let lines = rows.map { row in
+            let error = row.lastError.map { "\n    last error: \(terminalText($0))" } ?? ""
+            return "\(terminalText(row.key)): \(terminalText(row.reason)) (stored in \(stored(row.stored)), since "
+                + "\(ReportCoding.text(row.since)))\(error)"
+        }
+        return lines.joined(separator: "\n") + "\n" + count(rows.count, "leftover") + "\n"
+    }
+
+    /// What `clean` did, or would do.
+    static func cleaned(_ report: CleanReport, dryRun: Bool) -> String {
+        guard dryRun else {
+            return "\(number(report.uploaded)) uploaded, \(number(report.removed)) removed, "
+                + "\(number(report.failed)) failed, \(number(report.remaining)) remaining\n"
+        }
+        let lines = report.plan.map { step in
+            "would \(step.action.rawValue) \(terminalText(step.key)): \(terminalText(step.reason))\n"
+        }
+        return lines.joined() + "\(count(report.plan.count, "leftover")), nothing was done\n"
+    }
+
+    /// What is still to do, in words: `2 uploads, 1 removal, 14 journal entries`.
+    static func remaining(_ uploads: Int, _ removals: Int, _ journal: Int) -> String {
+        let parts = [
+            (uploads, "upload", "uploads"), (removals, "removal", "removals"),
+            (journal, "journal entry", "journal entries"),
+        ]
+        let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.0 == 1 ? $0.1 : $0.2)" }
+        return shown.isEmpty ? "nothing" : shown.joined(separator: ", ")
+    }
+
+    private static func summary(_ report: StatusReport) -> String {
+        let missing = report.resources.creating + report.pending.uploads
+        let isShipped = report.pending.journal == 0
+        if missing == 0, isShipped, report.leftovers == 0 { return "Everything is backed up." }
+        if report.leftovers > 0 { return "Storages do not match: see \"backupfs leftovers\"." }
+        return missing > 0
+            ? "Not everything is backed up yet." : "All files are backed up, some names are on their way."
+    }
+
+    private static func stored(_ stored: StoredIn) -> String {
+        switch (stored.main, stored.backup) {
+        case (true, true): "main and backup"
+        case (true, false): "main"
+        case (false, true): "backup"
+        case (false, false): "no storage"
+        }
+    }
+
+    private static func table(_ rows: [(String, String)]) -> String {
+        let width = (rows.map(\.0.count).max() ?? 0) + 2
+        return rows.map { $0 + String(repeating: " ", count: width - $0.count) + $1 + "\n" }.joined()
+    }
+
+    private static func count(_ value: Int, _ noun: String) -> String {
+        "\(number(value)) \(noun)\(value == 1 ? "" : "s")"
+    }
+
+    /// A number with commas between its thousands.
+    private static func number(_ value: Int) -> String {
+        var text = ""
+        for (index, digit) in String(value.magnitude).reversed().enumerated() {
+            if index > 0, index.isMultiple(of: 3) { text.append(",") }
+            text.append(digit)
+        }
+        return (value < 0 ? "-" : "") + String(text.reversed())
+    }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+
+/// `backupfs`: the root of all commands.
+struct BackupFSCommand: ParsableCommand {
+    /// The version of this program.
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "backupfs",
+        abstract: "A file system that backs every file up before close returns.",
+        discussion: """
+            PATH is a main directory, a mount point, or anything beneath one.
+            "backupfs MAIN MOUNTPOINT -o OPTIONS" is the form that fstab uses: type fuse.backupfs.
+            Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a --passwd-file.
+            """,
+        version: "backupfs \(version)",
+        subcommands: [
+            MountCommand.self, UnmountCommand.self, StatusCommand.self, InfoCommand.self, LeftoversCommand.self,
+            CleanCommand.self, SyncCommand.self, CheckCommand.self,
+        ])
+}
+
+/// The option of every command that answers with data.
+struct JSONOption: ParsableArguments {
+    @Flag(help: "Answer with one line of JSON; its keys are stable.")
+    var json = false
+}

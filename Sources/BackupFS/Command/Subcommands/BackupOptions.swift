@@ -1,0 +1,52 @@
+import ArgumentParser
+
+/// The options that say where and how to back up.
+struct BackupOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("s3://BUCKET[/PREFIX], or file:///another/disk; remembered.", valueName: "url"))
+    var backup: String?
+
+    @Option(help: ArgumentHelp("The S3 server (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL).", valueName: "url"))
+    var endpoint: String?
+
+    @Option(help: ArgumentHelp("The S3 region (AWS_REGION, AWS_DEFAULT_REGION).", valueName: "name"))
+    var region: String?
+
+    @Option(help: ArgumentHelp("Certificates to trust instead of the system's (AWS_CA_BUNDLE).", valueName: "file"))
+    var caBundle: String?
+
+    @Option(help: ArgumentHelp("Credentials as KEY:SECRET, readable by its owner only.", valueName: "file"))
+    var passwdFile: String?
+
+    @Option(help: ArgumentHelp("Requests to backup storage at a time, 1 to 256.", valueName: "n"))
+    var transfers: Int?
+
+    @Flag(help: "Allow plain http to a server that is not this machine.")
+    var allowInsecure = false
+
+    mutating func validate() throws {
+        if let transfers, !(1...256).contains(transfers) {
+            throw ValidationError("--transfers \(transfers) is not a number from 1 to 256")
+        }
+    }
+
+    /// What was given.
+    var settings: BackupSettings {
+        BackupSettings(
+            backup: backup, endpoint: endpoint, region: region, caBundle: caBundle, passwdFile: passwdFile,
+            transfers: transfers, allowInsecure: allowInsecure ? true : nil)
+    }
+}
+
+extension BackupSettings {
+    /// The settings with their files' paths made absolute: they are remembered, and a daemon works in another directory.
+    var withAbsolutePaths: BackupSettings {
+        var settings = self
+        func absolute(_ path: String) -> String {
+            String(decoding: BytePath(argument: path).absolute().bytes, as: UTF8.self)
+        }
+        settings.caBundle = caBundle.map(absolute)
+        settings.passwdFile = passwdFile.map(absolute)
+        return settings
+    }
+}

@@ -1,0 +1,83 @@
+import FileSystemCore
+import Foundation
+import Synchronization
+
+/// A file system that answers what a test told it.
+final class FakeOperator: FileSystemOperator {
+    /// Guards what was asked.
+    private let asked = Mutex<[String]>([])
+    let report: StatusReport
+    let rows: [LeftoverReport]
+    /// The figures of a sync in turn; an endless one goes on until it is cancelled.
+    let figures: [SyncProgress]
+    let endless: Bool
+
+    init(
+        reachable: Bool = true, rows: [LeftoverReport] = [], figures: [SyncProgress] = [], endless: Bool = false
+    ) {
+        report = Self.status(reachable: reachable)
+        self.rows = rows
+        self.figures = figures
+        self.endless = endless
+    }
+
+    /// What was asked so far.
+    var questions: [String] { asked.withLock { $0 } }
+
+    static func status(reachable: Bool = true, uploads: Int = 0, journal: Int = 0, leftovers: Int = 0) -> StatusReport {
+        StatusReport(
+            main: "/srv/photos", mountpoint: "/mnt/photos",
+            backup: .init(url: "s3://b/p", reachable: reachable, lastError: reachable ? nil : "connection refused"),
+            resources: .init(creating: 0, created: 12_345, deleted: 4),
+            pending: .init(uploads: uploads, removals: 0, journal: journal), leftovers: leftovers,
+            recoveries: .init(done: 1, failed: 0), passthrough: false, adoption: .init(files: 0, backedUp: 0))
+    }
+
+    static func leftover(_ key: String, lastError: String? = nil) -> LeftoverReport {
+        LeftoverReport(
+            key: key, reason: "not in backup", stored: StoredIn(main: true, backup: false),
+            since: Date(timeIntervalSince1970: 1_700_000_000), lastError: lastError)
+    }
+
+    func status() async throws -> StatusReport {
+        note("status")
+        return report
+    }
+
+    func info(path: [UInt8]) async throws -> ResourceReport {
+        note("info \(path)")
+        guard path != Array("missing".utf8) else { throw OperatorError(message: "missing: no such file") }
+        return ResourceReport(
+            key: displayPath(path), status: .created, createdAt: Date(timeIntervalSince1970: 1_700_000_000),
+            deletedAt: nil, stored: StoredIn(main: true, backup: true), size: 1_234, version: 1, sha256: "ab",
+            backupKey: "p/a~1.jpg", lastError: nil)
+    }
+
+    func leftovers() async throws -> [LeftoverReport] {
+        note("leftovers")
+        return rows
+    }
+
+    func clean(dryRun: Bool) async throws -> CleanReport {
+        note("clean \(dryRun)")
+        let plan = rows.map { CleanReport.Step(key: $0.key, action: .upload, reason: $0.reason) }
+        return CleanReport(
+            uploaded: dryRun ? 0 : rows.count, removed: 0, failed: 0, remaining: 0, plan: dryRun ? plan : [])
+    }
+
+    func sync(progress: @Sendable (SyncProgress) -> Void) async throws {
+        for figure in figures {
+            progress(figure)
+            await Task.yield()
+        }
+        guard endless else { return }
+        do {
+            try await Task.sleep(for: .seconds(600))
+        } catch {
+            note("sync cancelled")
+            throw error
+        }
+    }
+
+    private func note(_ question: String) { asked.withLock { $0.append(question) } }
+}

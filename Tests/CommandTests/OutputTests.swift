@@ -1,0 +1,122 @@
+import FileSystemCore
+import Foundation
+import Testing
+
+@testable import Command
+
+@Suite("Output")
+struct OutputTests {
+    @Test("the status as people read it")
+    func status() {
+        #expect(
+            ReportText.status(FakeOperator.status())
+                == """
+                main         /srv/photos
+                mounted at   /mnt/photos
+                backup       s3://b/p (reachable)
+                resources    12,345 created, 0 creating, 4 deleted
+                still to do  nothing
+                leftovers    0
+                recovered    1 file, 0 failed
+                Everything is backed up.
+
+                """)
+    }
+
+    @Test(
+        "the status says at a glance whether everything is backed up",
+        arguments: [
+            (FakeOperator.status(uploads: 1), "Not everything is backed up yet."),
+            (FakeOperator.status(journal: 2), "All files are backed up, some names are on their way."),
+            (FakeOperator.status(leftovers: 1), "Storages do not match: see \"backupfs leftovers\"."),
+        ])
+    func summary(report: StatusReport, line: String) {
+        #expect(ReportText.status(report).hasSuffix(line + "\n"))
+    }
+
+    @Test("a status without backup storage says so and why")
+    func outage() {
+        let text = ReportText.status(FakeOperator.status(reachable: false))
+        #expect(text.contains("s3://b/p (NOT reachable)\n"))
+        #expect(text.contains("last error   connection refused\n"))
+    }
+
+    @Test("leftovers name the file, the reason and the last failure, and nothing moves the cursor")
+    func leftovers() {
+        let rows = [FakeOperator.leftover("a\u{1B}[2Jb", lastError: "line\nbreak"), FakeOperator.leftover("c")]
+        #expect(
+            ReportText.leftovers(rows)
+                == """
+                a\\u{1B}[2Jb: not in backup (stored in main, since 2023-11-14T22:13:20.000Z)
+                    last error: line\\u{A}break
+                c: not in backup (stored in main, since 2023-11-14T22:13:20.000Z)
+                2 leftovers
+
+                """)
+        #expect(ReportText.leftovers([]) == "no leftovers\n")
+    }
+
+    @Test("clean says what it did, a dry run what it would do")
+    func clean() {
+        let step = CleanReport.Step(key: "a", action: .remove, reason: "deleted, still stored")
+        let report = CleanReport(uploaded: 1, removed: 2, failed: 3, remaining: 4, plan: [step])
+        #expect(ReportText.cleaned(report, dryRun: false) == "1 uploaded, 2 removed, 3 failed, 4 remaining\n")
+        #expect(
+            ReportText.cleaned(report, dryRun: true)
+                == "would remove a: deleted, still stored\n1 leftover, nothing was done\n")
+    }
+
+    @Test("a row says where the file is and under which key")
+    func info() {
+        let report = ResourceReport(
+            key: "a.jpg", status: .creating, createdAt: Date(timeIntervalSince1970: 1_700_000_000), deletedAt: nil,
+            stored: StoredIn(main: true, backup: false), size: 1_234_567, version: 0, sha256: nil, backupKey: nil,
+            lastError: "refused")
+        let text = ReportText.info(report)
+        #expect(text.contains("size        1,234,567 bytes\n"))
+        #expect(text.contains("stored in   main\n"))
+        #expect(text.contains("backup key  none\n"))
+    }
+
+    @Test("progress is a bar on a terminal and plain lines elsewhere, not more often than anybody reads")
+    func progress() {
+        let start = ContinuousClock.now
+        let figures = [4, 3, 2, 0].map { SyncProgress(uploads: $0, removals: 0, journal: 0) }
+        final class Written {
+            var text: [String] = []
+        }
+        let lines = Written()
+        var plain = ProgressDisplay(isTerminal: false) { lines.text.append($0) }
+        for (index, figure) in figures.enumerated() { plain.show(figure, now: start + .seconds(index)) }
+        plain.finish()
+        #expect(
+            lines.text == [
+                "waiting for the backup: 4 uploads left\n", "waiting for the backup: 2 uploads left\n",
+                "waiting for the backup: done\n",
+            ])
+        let bars = Written()
+        var terminal = ProgressDisplay(isTerminal: true) { bars.text.append($0) }
+        for figure in figures { terminal.show(figure) }
+        terminal.finish()
+        #expect(bars.text.count == 5)
+        #expect(ProgressDisplay.bar(figures[2], most: 4).hasPrefix("[###############               ] 2 uploads"))
+        let nothing = Written()
+        var idle = ProgressDisplay(isTerminal: true) { nothing.text.append($0) }
+        idle.show(figures[3])
+        idle.finish()
+        #expect(nothing.text.isEmpty)
+    }
+
+    @Test("a line of the log holds its facts and no line break")
+    func log() {
+        let date = Date(timeIntervalSince1970: 1_700_000_000)
+        let facts = ["key": "a b", "inode": "7", "text": "x\ny"]
+        #expect(
+            LineLogHandler.line(at: date, .warning, "upload failed", facts: facts, format: .text)
+                == #"2023-11-14T22:13:20.000Z warning upload failed inode=7 key="a b" text=x\u{A}y"#)
+        #expect(
+            LineLogHandler.line(at: date, .warning, "upload failed", facts: facts, format: .json)
+                == #"{"inode":"7","key":"a b","level":"warning","message":"upload failed","text":"x\ny","#
+                + #""time":"2023-11-14T22:13:20.000Z"}"#)
+    }
+}
