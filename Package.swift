@@ -40,6 +40,7 @@ let package = Package(
         tests("CatalogueTests", ["Catalogue"]),
         tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
         tests("FileSystemCoreTests", ["FileSystemCore"]),
+        tests("MountTests", []),
         tests("ObjectStorageTests", ["ObjectStorage", logging]),
     ]
 )
