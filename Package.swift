@@ -26,6 +26,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CFuse"),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CZlib"),
@@ -33,9 +34,10 @@ let package = Package(
         room("ObjectStorage", ["CCurl", "CLinux", "COpenSSL", logging]),
         room("Catalogue", ["CZlib", grdb]),
         room("FileSystemCore", ["Catalogue", "ObjectStorage", "CLinux", logging]),
+        room("FuseBinding", ["CFuse", "FileSystemCore", "Catalogue", "ObjectStorage", logging]),
         .executableTarget(
             name: "Command",
-            dependencies: ["CControl", "FileSystemCore", "ObjectStorage", argumentParser, logging],
+            dependencies: ["CControl", "FileSystemCore", "FuseBinding", "ObjectStorage", argumentParser, logging],
             path: "Sources/BackupFS/Command", exclude: ["CControl"], swiftSettings: strict),
         tests("CatalogueTests", ["Catalogue"]),
         tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),

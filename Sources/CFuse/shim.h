@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
+#include <fuse3/fuse_opt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -15,9 +17,7 @@ static inline struct fuse_session *backupfs_session_new(
 static inline int backupfs_session_loop_mt(struct fuse_session *session, struct fuse_loop_config *configuration) {
     return fuse_session_loop_mt(session, configuration);
 }
-static inline uint32_t backupfs_file_flags(const struct fuse_file_info *info) { return (uint32_t)info->flags; }
 static inline void backupfs_file_keep_cache(struct fuse_file_info *info) { info->keep_cache = 1; }
-static inline void backupfs_directory_cache(struct fuse_file_info *info) { info->cache_readdir = 1; info->keep_cache = 1; }
 static inline struct fuse_bufvec backupfs_bufvec_descriptor(int descriptor, off_t position, size_t size) {
     struct fuse_bufvec vector = FUSE_BUFVEC_INIT(size);
     vector.buf[0].flags = (enum fuse_buf_flags)(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY);
@@ -30,3 +30,15 @@ static inline struct fuse_bufvec backupfs_bufvec_memory(void *memory, size_t siz
     vector.buf[0].mem = memory;
     return vector;
 }
+
+// libfuse's messages are kept instead of printed: the last one says why a mount failed.
+static inline char *backupfs_message_buffer(void) {
+    static char message[512];
+    return message;
+}
+static inline void backupfs_keep_message(enum fuse_log_level level, const char *format, va_list arguments) {
+    (void)level;
+    vsnprintf(backupfs_message_buffer(), 512, format, arguments);
+}
+static inline void backupfs_keep_messages(void) { fuse_set_log_func(backupfs_keep_message); }
+static inline const char *backupfs_last_message(void) { return backupfs_message_buffer(); }

@@ -151,6 +151,8 @@ extension CatalogueReader {
         package var sourceName: [UInt8]
         package var targetParent: ResourceID
         package var targetName: [UInt8]
+        /// The resource that had the target's name.
+        package var replaced: ResourceID?
     }
 
     /// Renames that main storage may not have followed, oldest first.
@@ -159,7 +161,7 @@ extension CatalogueReader {
             RenameIntent(
                 id: $0["id"], resource: ResourceID($0["resource"]), sourceParent: ResourceID($0["source_parent"]),
                 sourceName: bytes($0["source_name"]), targetParent: ResourceID($0["target_parent"]),
-                targetName: bytes($0["target_name"]))
+                targetName: bytes($0["target_name"]), replaced: ($0["replaced"] as Int64?).map(ResourceID.init))
         }
     }
 
@@ -168,9 +170,43 @@ extension CatalogueReader {
         try count("SELECT attempts FROM resource WHERE id = ?", [id.rawValue])
     }
 
+    /// How many contents of a resource were uploaded and acknowledged, superseded ones included.
+    package func versionNumber(of id: ResourceID) throws(CatalogueError) -> Int64 {
+        try row("SELECT version_number FROM resource WHERE id = ?", [id.rawValue]).map { $0[0] } ?? 0
+    }
+
+    /// Files whose content waits for its upload and that nobody is writing.
+    package func acknowledgedUploads() throws(CatalogueError) -> [ResourceID] {
+        try rows(
+            "SELECT id FROM resource WHERE needs_upload = 1 AND due IS NOT NULL AND status <> 'deleted'", []
+        ).map { ResourceID($0["id"]) }
+    }
+
+    /// The files in a range of numbers, and how many of them wait for no upload.
+    package func backedUpFiles(
+        from first: ResourceID, through last: ResourceID
+    ) throws(CatalogueError) -> (files: Int, backedUp: Int) {
+        let row = try row(
+            """
+            SELECT count(*), coalesce(sum(status = 'deleted' OR (in_backup = 1 AND needs_upload = 0)), 0)
+            FROM resource WHERE kind = 'file' AND id BETWEEN ? AND ?
+            """, [first.rawValue, last.rawValue])
+        return row.map { ($0[0], $0[1]) } ?? (0, 0)
+    }
+
     /// Whether any object is recorded as stored in backup.
     package func hasStoredVersions() throws(CatalogueError) -> Bool {
         try row("SELECT 1 FROM version WHERE state = 'stored' LIMIT 1", []) != nil
+    }
+
+    /// The number of the last change that waits for the journal; 0 if none does.
+    package func lastJournalEntry() throws(CatalogueError) -> Int64 {
+        try row("SELECT coalesce(max(sequence), 0) FROM outbox", []).map { $0[0] } ?? 0
+    }
+
+    /// How many changes up to `last` wait for the journal.
+    package func journalEntries(through last: Int64) throws(CatalogueError) -> Int {
+        try count("SELECT count(*) FROM outbox WHERE sequence <= ?", [last])
     }
 
     /// Whether changes wait for the journal.

@@ -87,6 +87,20 @@ package struct CatalogueReader {
         return found.map { (ResourceID($0["deleted_parent"]), bytes($0["deleted_name"])) }
     }
 
+    /// The names from the root down to a resource; where it has been deleted, those it had last.
+    package func lastPath(of id: ResourceID) throws(CatalogueError) -> [[UInt8]] {
+        var path: [[UInt8]] = []
+        var current = id
+        while current != .root, path.count < 4096 {
+            var step = try location(of: current)
+            if step == nil { step = try deletedLocation(of: current) }
+            guard let step else { break }
+            path.append(step.name)
+            current = step.parent
+        }
+        return path.reversed()
+    }
+
     /// A setting of this catalogue; nil if it was never set.
     package func setting(_ key: String) throws(CatalogueError) -> String? {
         try row("SELECT value FROM setting WHERE key = ?", [key]).map { $0["value"] }

@@ -45,7 +45,7 @@ extension CatalogueWriter {
 
     /// The soft delete: steps 1 and 2 of the delete scenario.
     ///
-    /// Returns the row as it is afterwards.     /// `directory` says what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`,
+    /// Returns the row as it is afterwards. `directory` says what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`,
     /// `.isDirectory`, `.notDirectory`, `.notEmpty`.
     package func delete(
         parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds

@@ -89,7 +89,8 @@ extension CatalogueWriter {
         if let old = resource.version, old != version.id { try abandonUpload(old, now: now) }
         try run(
             """
-            UPDATE resource SET status = 'created', in_backup = 1, version = ?, in_main = ?, needs_upload = ?,
+            UPDATE resource SET status = 'created', in_backup = 1, version = ?,
+                version_number = version_number + 1, in_main = ?, needs_upload = ?,
                 size = ?, modified = ?, main_inode = ?, main_modified = ?, due = NULL, attempts = 0,
                 failing_since = NULL, last_error = NULL WHERE id = ?
             """,

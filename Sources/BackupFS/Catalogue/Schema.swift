@@ -37,6 +37,8 @@ enum Schema {
             main_inode INTEGER NOT NULL DEFAULT 0,
             main_modified INTEGER NOT NULL DEFAULT 0,
             version TEXT REFERENCES version (id) DEFERRABLE INITIALLY DEFERRED,
+            -- How many versions were stored so far.
+            version_number INTEGER NOT NULL DEFAULT 0,
             -- Where a deleted resource last was: its main copy, if it is left over, is there.
             deleted_parent INTEGER,
             deleted_name BLOB,

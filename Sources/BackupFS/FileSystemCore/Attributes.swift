@@ -42,16 +42,16 @@ extension BackupFileSystem {
     }
 
     /// The row's attributes; the main copy's size and times while it is ahead of backup.
-    func attributes(of row: Resource) throws(FileSystemError) -> Attributes {
+    package func attributes(of row: Resource) throws(FileSystemError) -> Attributes {
         var result = Attributes(row: row, blocks: (row.size + 511) / 512)
         guard row.kind == .file else { return result }
         if let file = files.peek(row.id), let descriptor = file.descriptor {
             overlay(&result, try descriptor.status())
-        } else if row.needsUpload, row.status != .deleted,
-            let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) }),
-            let status = try main.status(try mainDirectory(location.parent), location.name)
-        {
-            overlay(&result, status)
+        } else if row.needsUpload, row.status != .deleted {
+            let status = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                try main.status(directory, name)
+            }
+            if let status = status ?? nil { overlay(&result, status) }
         }
         return result
     }
@@ -67,60 +67,55 @@ extension BackupFileSystem {
     package func setAttributes(_ id: ResourceID, _ changes: AttributeChanges) throws(FileSystemError) -> Attributes {
         let now = currentTime()
         let file = files.peek(id)
-        return try tree.shared { () throws(FileSystemError) in
-            let updated = try change(.powerLoss) { writer throws(CatalogueError) in
-                guard var row = try writer.reader.resource(id) else { throw .noSuchResource }
-                if let mode = changes.mode { row.mode = mode & 0o7777 }
-                if let uid = changes.uid { row.uid = uid }
-                if let gid = changes.gid { row.gid = gid }
-                row.accessed = changes.accessed?.nanoseconds(now: now) ?? row.accessed
-                row.modified = changes.modified?.nanoseconds(now: now) ?? row.modified
-                row.changed = now
-                try writer.updateAttributes(row)
-                return row
-            }
-            try followAttributes(updated, changes, file: file)
-            return try attributes(id)
+        let updated = try change(.powerLoss) { writer throws(CatalogueError) in
+            guard var row = try writer.reader.resource(id) else { throw .noSuchResource }
+            if let mode = changes.mode { row.mode = mode & 0o7777 }
+            if let uid = changes.uid { row.uid = uid }
+            if let gid = changes.gid { row.gid = gid }
+            row.accessed = changes.accessed?.nanoseconds(now: now) ?? row.accessed
+            row.modified = changes.modified?.nanoseconds(now: now) ?? row.modified
+            row.changed = now
+            try writer.updateAttributes(row)
+            return row
         }
+        followAttributes(updated, changes, file: file)
+        return try attributes(id)
     }
 
-    private func followAttributes(
-        _ row: Resource, _ changes: AttributeChanges, file: FileState?
-    ) throws(FileSystemError) {
+    private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState?) {
+        let mode = changes.mode.map { $0 & 0o7777 }
         let accessed = changes.accessed == nil ? nil : row.accessed.timespec
         let modified = changes.modified == nil ? nil : row.modified.timespec
         do throws(FileSystemError) {
-            var modifiedInMain: Nanoseconds?
-            if let descriptor = file?.descriptor {
+            if let descriptor = file?.descriptor ?? (row.id == .root ? main.root : nil) {
                 try main.setAttributes(
-                    of: descriptor, mode: changes.mode.map { $0 & 0o7777 }, uid: changes.uid, gid: changes.gid,
-                    accessed: accessed, modified: modified)
-                modifiedInMain = Nanoseconds(try descriptor.status().st_mtim)
-            } else if row.status != .deleted,
-                let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) })
-            {
-                let directory = try mainDirectory(location.parent)
-                guard try main.status(directory, location.name) != nil else { return }
-                try main.setAttributes(
-                    directory, location.name, isSymlink: row.kind == .symlink, mode: changes.mode.map { $0 & 0o7777 },
-                    uid: changes.uid, gid: changes.gid, accessed: accessed, modified: modified)
-                modifiedInMain = try main.status(directory, location.name).map { Nanoseconds($0.st_mtim) }
-            } else if row.id == .root {
-                try main.setAttributes(
-                    of: main.root, mode: changes.mode.map { $0 & 0o7777 }, uid: changes.uid, gid: changes.gid,
-                    accessed: accessed, modified: modified)
-            }
-            // A copy that is known to agree with the row goes on doing so under its new time.
-            if modified != nil, let modifiedInMain, modifiedInMain != row.mainModified {
-                record("SetAttributes.3") { writer throws(CatalogueError) in
-                    guard let current = try writer.reader.resource(row.id), current.mainInode != 0 else { return }
-                    try writer.markMainCopy(row.id, inode: current.mainInode, modified: modifiedInMain)
+                    of: descriptor, mode: mode, uid: changes.uid, gid: changes.gid, accessed: accessed,
+                    modified: modified)
+                if modified != nil, row.kind == .file { noteModified(row, try descriptor.status()) }
+            } else if row.status != .deleted {
+                _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                    guard try main.status(directory, name) != nil else { return }
+                    try main.setAttributes(
+                        directory, name, isSymlink: row.kind == .symlink, mode: mode, uid: changes.uid,
+                        gid: changes.gid, accessed: accessed, modified: modified)
+                    guard modified != nil, row.kind == .file else { return }
+                    if let status = try main.status(directory, name) { noteModified(row, status) }
                 }
             }
         } catch {
             // The row is what counts; the main copy is put right when it is next written or recovered.
             logger.warning(
                 "main did not take new attributes", metadata: ["inode": "\(row.id.rawValue)", "error": "\(error)"])
+        }
+    }
+
+    /// A copy that is known to agree with the row goes on doing so under its new time.
+    private func noteModified(_ row: Resource, _ status: stat) {
+        let modified = Nanoseconds(status.st_mtim)
+        guard row.mainInode == UInt64(status.st_ino), row.mainModified != modified else { return }
+        record("SetAttributes.3") { writer throws(CatalogueError) in
+            guard let current = try writer.reader.resource(row.id), current.mainInode == row.mainInode else { return }
+            try writer.markMainCopy(row.id, inode: current.mainInode, modified: modified)
         }
     }
 

@@ -41,11 +41,11 @@ extension BackupFileSystem {
 
     /// Opens the main copy if the row says there is one, and compares it with the row.
     private func openMain(_ row: Resource) throws(FileSystemError) -> (descriptor: Descriptor?, mustVerify: Bool) {
-        guard row.inMain, row.status != .deleted,
-            let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) })
-        else { return (nil, false) }
-        let directory = try mainDirectory(location.parent)
-        guard let descriptor = try main.openFile(directory, location.name, writing: false) else {
+        guard row.inMain, row.status != .deleted else { return (nil, false) }
+        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            try main.openFile(directory, name, writing: false)
+        }
+        guard let descriptor = found ?? nil else {
             // Read.3: the row says main, and main does not have it.
             noteMissing(row)
             return (nil, false)
@@ -71,10 +71,7 @@ extension BackupFileSystem {
         let file = handle.file
         guard let descriptor = file.descriptor, !file.needsUpload else { return }
         let row = try liveRow(file.id)
-        let version = try read { reader throws(CatalogueError) in
-            try row.version.map { id throws(CatalogueError) in try reader.version(id) } ?? nil
-        }
-        guard let version, row.inBackup else {
+        guard let version = try storedVersion(of: row), row.inBackup else {
             return record("Read.2") { writer throws(CatalogueError) in
                 try writer.markNeedsUpload(row.id, due: currentTime())
             }
@@ -95,21 +92,15 @@ extension BackupFileSystem {
     private func dropDamagedCopy(
         _ file: FileState, _ descriptor: Descriptor, _ row: Resource
     ) throws(FileSystemError) {
-        try tree.shared { () throws(FileSystemError) in
-            guard let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) }) else {
-                return
-            }
-            try directories.with(location.parent) { () throws(FileSystemError) in
-                let directory = try mainDirectory(location.parent)
-                let inode = try descriptor.status().st_ino
-                guard try main.status(directory, location.name)?.st_ino == inode else { return }
-                let asideName = asideName(location.name)
-                _ = try main.setAside(directory, location.name, as: asideName)
-                counters.add(\.setAside)
-                logger.error(
-                    "a damaged main copy was set aside",
-                    metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
-            }
+        _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            let inode = try descriptor.status().st_ino
+            guard try main.status(directory, name)?.st_ino == inode else { return }
+            let asideName = asideName(name)
+            _ = try main.setAside(directory, name, as: asideName)
+            counters.add(\.setAside)
+            logger.error(
+                "a damaged main copy was set aside",
+                metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
         }
         file.state.withLock { state in
             if state.descriptor === descriptor { state.descriptor = nil }
@@ -122,7 +113,7 @@ extension BackupFileSystem {
     /// Announces a write: the row must say that main is ahead of backup before main is.
     ///
     /// `endWrite` must follow.
-    package func beginWrite(_ file: FileState) throws(FileSystemError) {
+    func beginWrite(_ file: FileState) throws(FileSystemError) {
         let isMarked = file.state.withLock { state in
             state.changes += 1
             return state.isMarked
@@ -131,7 +122,7 @@ extension BackupFileSystem {
     }
 
     /// The write has touched the file (or failed to): an upload that overlapped it does not count.
-    package func endWrite(_ file: FileState) throws(FileSystemError) {
+    func endWrite(_ file: FileState) throws(FileSystemError) {
         let isMarked = file.state.withLock { state in
             state.changes += 1
             return state.isMarked
@@ -145,16 +136,15 @@ extension BackupFileSystem {
         file.state.withLock { $0.isMarked = true }
     }
 
-    /// Writes bytes from memory; the main copy must be open.
-    package func write(_ file: FileState, _ bytes: [UInt8], at offset: Int64) throws(FileSystemError) -> Int {
+    /// Writes to the main copy, which must be open.
+    ///
+    /// `body` is given its descriptor and returns the bytes written or a negative errno.
+    package func write(_ file: FileState, _ body: (Int32) -> Int) throws(FileSystemError) -> Int {
         guard let descriptor = file.descriptor else { throw .inNoStorage }
         try beginWrite(file)
-        let count = file.contentGate.shared {
-            pwrite(descriptor.number, bytes, bytes.count, off_t(offset))
-        }
-        let code = errno
+        let count = file.contentGate.shared { body(descriptor.number) }
         try endWrite(file)
-        guard count >= 0 else { throw .main(errno: code, during: "write") }
+        guard count >= 0 else { throw .main(errno: Int32(-count), during: "write") }
         return count
     }
 
@@ -176,24 +166,11 @@ extension BackupFileSystem {
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
         let row = try liveRow(file.id)
-        try tree.shared { () throws(FileSystemError) in
-            guard let location = try read({ reader throws(CatalogueError) in try reader.location(of: file.id) }) else {
-                throw .catalogue(.noSuchResource)
-            }
-            try directories.with(location.parent) { () throws(FileSystemError) in
-                let directory = try mainDirectory(location.parent)
-                let descriptor: Descriptor
-                do throws(FileSystemError) {
-                    descriptor = try main.createFile(
-                        directory, location.name, mode: row.mode, uid: row.uid, gid: row.gid)
-                } catch .main(errno: EEXIST, _) {
-                    try clearTheWay(directory, location.name)
-                    descriptor = try main.createFile(
-                        directory, location.name, mode: row.mode, uid: row.uid, gid: row.gid)
-                }
-                file.state.withLock { $0.descriptor = descriptor }
-            }
+        let made: Void? = try atLocation(of: file.id) { (directory, name) throws(FileSystemError) in
+            let descriptor = try createInMain(directory, name, row)
+            file.state.withLock { $0.descriptor = descriptor }
         }
+        guard made != nil else { throw .catalogue(.noSuchResource) }
     }
 
     /// truncate(2): the new version is in backup before this returns.

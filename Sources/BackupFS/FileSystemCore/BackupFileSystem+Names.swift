@@ -37,14 +37,7 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
         let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) -> Descriptor in
-            do throws(FileSystemError) {
-                return try self.main.createFile(
-                    directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-            } catch .main(errno: EEXIST, _) {
-                try self.clearTheWay(directory, name)
-                return try self.main.createFile(
-                    directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-            }
+            try self.createInMain(directory, name, row)
         }
         let file = files.acquire(row.id) { FileState(row, descriptor: descriptor) }
         file.state.withLock { state in
@@ -203,6 +196,16 @@ extension BackupFileSystem {
             // Something the catalogue does not know is in the way.
             try clearTheWay(targetDirectory, targetName)
             _ = try main.rename(sourceDirectory, sourceName, targetDirectory, targetName)
+        }
+    }
+
+    /// Makes a file's new main copy; what the catalogue does not know of under its name is set aside.
+    func createInMain(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) -> Descriptor {
+        do throws(FileSystemError) {
+            return try main.createFile(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+        } catch .main(errno: EEXIST, _) {
+            try clearTheWay(directory, name)
+            return try main.createFile(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
         }
     }
 

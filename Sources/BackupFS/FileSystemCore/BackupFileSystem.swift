@@ -40,6 +40,10 @@ package final class BackupFileSystem: Sendable {
     let counters = Counters()
     let background: BackgroundWorker
     let ownership: PrefixOwnership
+    /// The journal segment that is on its way.
+    let journal = Mutex<SharedWork?>(nil)
+    /// Where it is mounted, once it is.
+    package let mountPoint = Mutex<String?>(nil)
 
     /// Opens the catalogue in `main`; `start` must follow.
     package init(
@@ -56,6 +60,7 @@ package final class BackupFileSystem: Sendable {
         }
         background = BackgroundWorker(transfers: settings.backgroundTransfers)
         ownership = PrefixOwnership()
+        try establish()
     }
 
     /// When a call on a file of `size` bytes that waits for backup storage gives up.
@@ -99,6 +104,37 @@ package final class BackupFileSystem: Sendable {
             throw .catalogue(.noSuchResource)
         }
         return row
+    }
+
+    /// Runs `body` on the directory and name that a resource has in main, with its names held still.
+    ///
+    /// nil if the resource has no name (any more). Takes the tree lock shared and the directory's lock.
+    func atLocation<Value>(
+        of id: ResourceID, _ body: (Descriptor, [UInt8]) throws(FileSystemError) -> Value
+    ) throws(FileSystemError) -> Value? {
+        try tree.shared { () throws(FileSystemError) in
+            while true {
+                guard let seen = try location(of: id) else { return nil }
+                let result = try directories.with(seen.parent) { () throws(FileSystemError) -> Value?? in
+                    guard let now = try location(of: id) else { return .some(nil) }
+                    // Moved to another directory before its lock was ours: once more.
+                    guard now.parent == seen.parent else { return nil }
+                    return try body(try mainDirectory(now.parent), now.name)
+                }
+                if let result { return result }
+            }
+        }
+    }
+
+    /// The directory that holds a resource's name, and the name; nil if it has none (any more).
+    func location(of id: ResourceID) throws(FileSystemError) -> (parent: ResourceID, name: [UInt8])? {
+        try read { reader throws(CatalogueError) in try reader.location(of: id) }
+    }
+
+    /// The version in backup that a row names.
+    func storedVersion(of row: Resource) throws(FileSystemError) -> Version? {
+        guard let id = row.version else { return nil }
+        return try read { reader throws(CatalogueError) in try reader.version(id) }
     }
 
     /// The directory of main that a resource's names are in, made again if somebody removed it behind the mount.

@@ -26,9 +26,7 @@ extension BackupFileSystem {
 
     private func stateXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
         let row = try liveRow(id)
-        let version = try read { reader throws(CatalogueError) in
-            try row.version.map { id throws(CatalogueError) in try reader.version(id) } ?? nil
-        }
+        let version = try storedVersion(of: row)
         let value: String? =
             switch name {
             case "state": row.needsUpload ? "pending" : row.status.rawValue

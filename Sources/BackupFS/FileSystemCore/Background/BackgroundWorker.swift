@@ -12,7 +12,7 @@ final class BackgroundWorker: Sendable {
         var isAwake = false
         var isStopped = false
         var sleeper: CheckedContinuation<Void, Never>?
-        var task: Task<Void, Never>?
+        var work: SharedWork?
         var lastError: String?
         var isReachable = true
     }
@@ -51,18 +51,22 @@ final class BackgroundWorker: Sendable {
     }
 
     func run(_ body: @escaping @Sendable () async -> Void) {
-        let task = Task(executorPreference: BlockingExecutor.shared) { await body() }
-        state.withLock { $0.task = task }
+        let work = SharedWork()
+        state.withLock { $0.work = work }
+        Task(executorPreference: BlockingExecutor.shared) {
+            await body()
+            work.finish(.success(()))
+        }
     }
 
-    /// Ends the task after what it is doing.
-    func stop() async {
-        let task = state.withLock { state in
+    /// Ends the task after what it is doing; false if that took longer than `deadline`.
+    func stop(until deadline: ContinuousClock.Instant) async -> Bool {
+        let work = state.withLock { state in
             state.isStopped = true
-            return state.task
+            return state.work
         }
         wake()
-        await task?.value
+        return await work?.wait(until: deadline) != nil
     }
 
     /// Sleeps until `wake` or for `duration`.

@@ -5,8 +5,9 @@ import Dispatch
 import Synchronization
 
 /// Runs tasks whose steps may block in a system call for a while.
-final class BlockingExecutor: TaskExecutor {
-    static let shared = BlockingExecutor(width: 16)
+package final class BlockingExecutor: TaskExecutor {
+    /// The one that all of the file system's slow work shares.
+    package static let shared = BlockingExecutor(width: 16)
 
     private let slots: BlockingSlots
 
@@ -15,7 +16,7 @@ final class BlockingExecutor: TaskExecutor {
             width: width, queue: DispatchQueue(label: "backupfs.blocking", attributes: .concurrent))
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         slots.run { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }

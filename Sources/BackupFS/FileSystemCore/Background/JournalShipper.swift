@@ -11,16 +11,14 @@ extension BackupFileSystem {
     /// Ships what is in the outbox; false if backup storage did not take it.
     func shipJournal() async -> Bool {
         do throws(FileSystemError) {
-            try await shipJournalOnce(deadline: deadline(size: 0))
+            try await syncJournal()
             return true
         } catch {
-            counters.add(\.journalFailures)
-            logger.warning("the journal could not be shipped", metadata: ["error": "\(error)"])
             return false
         }
     }
 
-    private func shipJournalOnce(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+    private func shipSegment(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         let prepared = try read { reader throws(CatalogueError) in
             (batch: try reader.journalBatch(limit: Self.segmentLimit), number: try reader.setting("journal"))
         }
@@ -47,9 +45,37 @@ extension BackupFileSystem {
 
     /// Returns when every change of names and attributes so far is in backup: fsync of a directory, `sync`.
     package func syncJournal() async throws(FileSystemError) {
-        let deadline = deadline(size: 0)
-        while try read({ reader throws(CatalogueError) in try reader.hasJournal() }) {
-            try await shipJournalOnce(deadline: deadline)
+        try await syncJournal(deadline: deadline(size: 0))
+    }
+
+    func syncJournal(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+        let last = try read { reader throws(CatalogueError) in try reader.lastJournalEntry() }
+        while try read({ reader throws(CatalogueError) in try reader.journalEntries(through: last) }) > 0 {
+            let (work, mustStart) = journal.withLock { current -> (SharedWork, Bool) in
+                if let current { return (current, false) }
+                let work = SharedWork()
+                current = work
+                return (work, true)
+            }
+            if mustStart { startShipping(work, deadline: deadline) }
+            guard let outcome = await work.wait(until: deadline) else { throw .backupTimedOut }
+            if mustStart { try outcome.get() }
+        }
+    }
+
+    /// One segment at a time, so that their numbers rise with what they tell.
+    private func startShipping(_ work: SharedWork, deadline: ContinuousClock.Instant) {
+        Task(executorPreference: BlockingExecutor.shared) { [self] in
+            let outcome: SharedWork.Outcome
+            do throws(FileSystemError) {
+                outcome = .success(try await shipSegment(deadline: deadline))
+            } catch {
+                counters.add(\.journalFailures)
+                logger.warning("the journal could not be shipped", metadata: ["error": "\(error)"])
+                outcome = .failure(error)
+            }
+            journal.withLock { $0 = nil }
+            work.finish(outcome)
         }
     }
 }

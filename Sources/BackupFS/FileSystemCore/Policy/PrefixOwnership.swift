@@ -52,7 +52,8 @@ extension BackupFileSystem {
         let identity: String
         let hasVersions: Bool
         do throws(CatalogueError) {
-            identity = try catalogue.read { reader throws(CatalogueError) in try reader.setting("catalogue") } ?? ""
+            identity =
+                try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.catalogue) } ?? ""
             hasVersions = try catalogue.read { reader throws(CatalogueError) in try reader.hasStoredVersions() }
         } catch {
             throw .catalogue(error)
@@ -79,6 +80,13 @@ extension BackupFileSystem {
             case .missing: throw .markerMissing(location: store.location)
             case nil: throw .store(error)
             }
+        }
+        do throws(CatalogueError) {
+            try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
+                try writer.set(Setting.claimed, to: "yes")
+            }
+        } catch {
+            throw .catalogue(error)
         }
         ownership.setVerified()
     }

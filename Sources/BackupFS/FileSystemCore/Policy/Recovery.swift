@@ -51,11 +51,9 @@ extension BackupFileSystem {
         var lastError = FileSystemError.inNoStorage
         for _ in 1...Self.recoveryAttempts {
             let row = try liveRow(file.id)
-            let version = try read { reader throws(CatalogueError) in
-                try row.version.map { id throws(CatalogueError) in try reader.version(id) } ?? nil
-            }
             // Read.4: does the row say backup?
-            guard row.inBackup, let version else { throw .inNoStorage }
+            guard row.inBackup, let version = try storedVersion(of: row) else { throw .inNoStorage }
+            if try adoptMainCopy(file, row, version) { return }
             do throws(FileSystemError) {
                 return try await fetchOnce(file, row, version, deadline: deadline)
             } catch .backup(.notFound) {
@@ -107,32 +105,41 @@ extension BackupFileSystem {
     private func placeRecovered(
         _ file: FileState, _ row: Resource, _ stagedName: String, _ staged: Descriptor
     ) throws(FileSystemError) {
-        try tree.shared { () throws(FileSystemError) in
-            let location = try read { reader throws(CatalogueError) in try reader.location(of: row.id) }
-            guard let location else {
-                // Deleted, and still open: its programs read on, main gets nothing.
-                return file.state.withLock { $0.descriptor = staged }
+        let placed: Void? = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            do throws(FileSystemError) {
+                try main.place(stagedName, directory, name)
+            } catch .main(errno: EEXIST, _) {
+                try clearTheWay(directory, name)
+                try main.place(stagedName, directory, name)
             }
-            try directories.with(location.parent) { () throws(FileSystemError) in
-                let current = try read { reader throws(CatalogueError) in try reader.location(of: row.id) }
-                guard current?.name == location.name else {
-                    throw .main(errno: ESTALE, during: "placing a recovered file")
-                }
-                let directory = try mainDirectory(location.parent)
-                do throws(FileSystemError) {
-                    try main.place(stagedName, directory, location.name)
-                } catch .main(errno: EEXIST, _) {
-                    try clearTheWay(directory, location.name)
-                    try main.place(stagedName, directory, location.name)
-                }
-                guard fsync(directory.number) == 0 else { throw .main(errno: errno, during: "fsync of a directory") }
-                let status = try staged.status()
-                record("Read.6") { writer throws(CatalogueError) in
-                    try writer.markMainCopy(
-                        row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
-                }
-                file.state.withLock { $0.descriptor = staged }
-            }
+            guard fsync(directory.number) == 0 else { throw .main(errno: errno, during: "fsync of a directory") }
+            try noteMainCopy(file, row, staged)
         }
+        // Deleted, and still open: its programs read on, main gets nothing.
+        if placed == nil { file.state.withLock { $0.descriptor = staged } }
+    }
+
+    /// Takes what main has although the row says it has not, if it is the very content of the version.
+    private func adoptMainCopy(
+        _ file: FileState, _ row: Resource, _ version: Version
+    ) throws(FileSystemError) -> Bool {
+        let adopted = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            guard let found = try main.openFile(directory, name, writing: false),
+                try Int64(found.status().st_size) == version.size,
+                let digests = try? ContentDigests(ofFile: found.number, length: version.size),
+                digests.sha256 == version.sha256
+            else { return false }
+            try noteMainCopy(file, row, found)
+            return true
+        }
+        return adopted ?? false
+    }
+
+    private func noteMainCopy(_ file: FileState, _ row: Resource, _ copy: Descriptor) throws(FileSystemError) {
+        let status = try copy.status()
+        record("Read.6") { writer throws(CatalogueError) in
+            try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
+        }
+        file.state.withLock { $0.descriptor = copy }
     }
 }

@@ -55,7 +55,7 @@ extension BackupFileSystem {
                 directories.with(location.parent) { removeFromMain(row, parent: location.parent, name: location.name) }
             }
         }
-        if let version = row.version, row.inBackup {
+        if let version = row.version {
             record("Delete.5") { writer throws(CatalogueError) in
                 try writer.abandonUpload(version, now: currentTime())
                 try writer.settle(row.id)
@@ -71,8 +71,9 @@ extension BackupFileSystem {
         }
     }
 
-    /// Delete.5 and Delete.6 for one version, superseded or deleted.
-    func removeVersion(_ version: Version, attempts: Int) async {
+    /// Delete.5 and Delete.6 for one version, superseded or deleted; false if it is still there.
+    @discardableResult
+    func removeVersion(_ version: Version, attempts: Int) async -> Bool {
         do throws(FileSystemError) {
             do throws(ObjectStoreError) {
                 try await store.delete(version.key, deadline: deadline(size: 0))
@@ -84,6 +85,7 @@ extension BackupFileSystem {
             try await changeLater(.processCrash) { writer throws(CatalogueError) in
                 try writer.forgetVersion(version.id)
             }
+            return true
         } catch {
             counters.add(\.removalsFailed)
             logger.warning(
@@ -95,6 +97,7 @@ extension BackupFileSystem {
                 guard let row = try writer.reader.resource(version.resource), row.status == .deleted else { return }
                 try writer.noteError(row.id, error: "\(error)", now: now)
             }
+            return false
         }
     }
 }

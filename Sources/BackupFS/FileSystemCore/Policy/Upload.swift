@@ -64,12 +64,11 @@ extension BackupFileSystem {
     /// The main copy; nil if there is none and so nothing that backup does not have.
     private func contentToUpload(_ file: FileState, _ row: Resource) throws(FileSystemError) -> Descriptor? {
         if let descriptor = file.descriptor { return descriptor }
-        guard let location = try read({ reader throws(CatalogueError) in try reader.location(of: row.id) }) else {
-            return nil
+        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            try main.openFile(directory, name, writing: false)
         }
-        if let found = try main.openFile(try mainDirectory(location.parent), location.name, writing: false) {
-            return found
-        }
+        guard let found else { return nil }
+        if let found { return found }
         guard row.inBackup else {
             noteMissing(row)
             throw .inNoStorage

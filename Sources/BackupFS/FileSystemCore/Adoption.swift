@@ -1,0 +1,52 @@
+// Files that main holds when BackupFS first comes: they get their rows before the mount shows anything, and the
+// background backs them up.
+
+import Catalogue
+import Glibc
+
+extension BackupFileSystem {
+    /// Makes rows for everything in main.
+    ///
+    /// Takes time in proportion to the number of files; reads none of them.
+    ///
+    /// A crash in between is no harm: what has a row already is passed over the next time.
+    func adoptMain() throws(FileSystemError) {
+        var directories: [(id: ResourceID, path: [[UInt8]])] = [(.root, [])]
+        var skipped = 0
+        while let next = directories.popLast() {
+            let found = try main.entries(next.path)
+            let adoptable = found.filter {
+                $0.kind != nil && !(next.id == .root && $0.name == MainStorage.reservedName)
+            }
+            skipped += found.count { $0.kind == nil }
+            // One transaction a directory.
+            let children = try change(.processCrash) { writer throws(CatalogueError) in
+                var children: [(id: ResourceID, name: [UInt8])] = []
+                for entry in adoptable {
+                    guard let kind = entry.kind else { continue }
+                    let id = try writer.adopt(kind, parent: next.id, name: entry.name, entry.attributes)
+                    if kind == .directory { children.append((id, entry.name)) }
+                }
+                return children
+            }
+            for child in children { directories.append((child.id, next.path + [child.name])) }
+        }
+        try change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.set(Setting.adopted, to: "yes")
+        }
+        if skipped > 0 {
+            logger.warning(
+                "devices, sockets and pipes in main are not backed up and not shown", metadata: ["count": "\(skipped)"])
+        }
+    }
+
+    /// How many files were adopted, and how many of them are in backup by now (or deleted since).
+    func adoptionProgress() throws(FileSystemError) -> (files: Int, backedUp: Int) {
+        try read { reader throws(CatalogueError) in
+            guard let first = try reader.setting(Setting.firstAdopted).flatMap({ Int64($0) }),
+                let last = try reader.setting(Setting.lastAdopted).flatMap({ Int64($0) })
+            else { return (0, 0) }
+            return try reader.backedUpFiles(from: ResourceID(first), through: ResourceID(last))
+        }
+    }
+}

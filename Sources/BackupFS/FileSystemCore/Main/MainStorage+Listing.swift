@@ -1,0 +1,73 @@
+import Catalogue
+import Glibc
+
+extension MainStorage {
+    /// One entry of a directory in main.
+    struct Entry: Sendable {
+        var name: [UInt8]
+        /// nil for what BackupFS does not keep: devices, sockets, pipes.
+        var kind: Resource.Kind?
+        var attributes: AdoptedAttributes
+    }
+
+    /// The entries of a directory of MAIN, without `.` and `..`.
+    func entries(_ path: [[UInt8]]) throws(FileSystemError) -> [Entry] {
+        let directory = try openDirectory(path)
+        var entries: [Entry] = []
+        for name in try names(directory) {
+            // Removed since the directory was read: not there.
+            guard let status = try status(directory, name) else { continue }
+            let kind: Resource.Kind? =
+                switch status.st_mode & S_IFMT {
+                case S_IFREG: .file
+                case S_IFDIR: .directory
+                case S_IFLNK: .symlink
+                default: nil
+                }
+            let target = kind == .symlink ? try readLink(directory, name) : nil
+            entries.append(Entry(name: name, kind: kind, attributes: AdoptedAttributes(status, target: target)))
+        }
+        return entries
+    }
+
+    /// Removes whatever an earlier daemon left in staging.
+    func emptyStaging() throws(FileSystemError) {
+        for name in try names(staging) { _ = try remove(staging, name, isDirectory: false) }
+    }
+
+    private func names(_ directory: Descriptor) throws(FileSystemError) -> [[UInt8]] {
+        // A descriptor of its own: reading moves the offset, and closing the stream closes it.
+        let number = openat(directory.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number >= 0, let stream = fdopendir(number) else {
+            throw .main(errno: errno, during: "reading a directory")
+        }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                guard errno == 0 else { throw .main(errno: errno, during: "reading a directory") }
+                return names
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [UInt8(ascii: ".")], name != Array("..".utf8) { names.append(name) }
+        }
+    }
+
+    private func readLink(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> [UInt8] {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = withName(name) { readlinkat(directory.number, $0, &target, target.count) }
+        guard count >= 0 else { throw .main(errno: errno, during: "readlink") }
+        return target[..<count].map { UInt8(bitPattern: $0) }
+    }
+}
+
+extension AdoptedAttributes {
+    init(_ status: stat, target: [UInt8]?) {
+        self.init(
+            mode: UInt32(status.st_mode) & 0o7777, uid: status.st_uid, gid: status.st_gid,
+            size: target.map { Int64($0.count) } ?? (status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : 0),
+            accessed: Nanoseconds(status.st_atim), modified: Nanoseconds(status.st_mtim),
+            changed: Nanoseconds(status.st_ctim), target: target)
+    }
+}

@@ -1,0 +1,113 @@
+// What a start does about an end that was not clean. It looks only at what was open or under way, so its time does not
+// grow with the number of files. Each step may be done twice: a crash during repair is an end like any other.
+
+import Catalogue
+import Glibc
+
+extension BackupFileSystem {
+    /// Brings catalogue and main to agreement and hands the rest to the background.
+    ///
+    /// `mainMayBeTorn`: the machine itself went down, so bytes in main that were never acknowledged may be anything.
+    func repair(mainMayBeTorn: Bool) throws(FileSystemError) {
+        try repeatRenames()
+        try finishCreations()
+        try forgetUploadsUnderWay()
+        try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
+    }
+
+    /// Renames that the catalogue made and main may not have followed.
+    private func repeatRenames() throws(FileSystemError) {
+        for intent in try read({ reader throws(CatalogueError) in try reader.renameIntents() }) {
+            if let moved = try read({ reader throws(CatalogueError) in try reader.resource(intent.resource) }),
+                moved.status != .deleted
+            {
+                try repeatRename(intent, moved)
+            }
+            try change(.powerLoss) { writer throws(CatalogueError) in
+                try writer.finishRename(intent.id)
+                if let replaced = intent.replaced { try writer.markNotInMain(replaced) }
+            }
+        }
+    }
+
+    private func repeatRename(_ intent: CatalogueReader.RenameIntent, _ moved: Resource) throws(FileSystemError) {
+        let source = try mainDirectory(intent.sourceParent)
+        let target = try mainDirectory(intent.targetParent)
+        if try main.status(source, intent.sourceName) != nil {
+            return try followRename(
+                source, intent.sourceName, target, intent.targetName, isDirectory: moved.kind == .directory)
+        }
+        // Main has followed already, or never had the source. What has the target's name is the moved one, unless it is
+        // known to be what the rename replaced.
+        guard let replacedID = intent.replaced,
+            let replaced = try read({ reader throws(CatalogueError) in try reader.resource(replacedID) }),
+            replaced.mainInode != 0,
+            let found = try main.status(target, intent.targetName), UInt64(found.st_ino) == replaced.mainInode
+        else { return }
+        try clearTheWay(target, intent.targetName)
+    }
+
+    /// Rows that were made, and whose main copy may not have been.
+    private func finishCreations() throws(FileSystemError) {
+        for row in try read({ reader throws(CatalogueError) in try reader.creating() }) where !row.inMain {
+            let isThere = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                let found = try main.status(directory, name).map { $0.st_mode & S_IFMT }
+                switch row.kind {
+                case .file: return found == S_IFREG
+                case .directory:
+                    if found == S_IFDIR { return true }
+                    if found != nil { try clearTheWay(directory, name) }
+                    try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+                case .symlink:
+                    if found == S_IFLNK { return true }
+                    if found != nil { try clearTheWay(directory, name) }
+                    try main.makeSymlink(directory, name, target: row.target ?? [], uid: row.uid, gid: row.gid)
+                }
+                return true
+            }
+            try change(.processCrash) { writer throws(CatalogueError) in
+                if isThere ?? false {
+                    try writer.markInMain(row.id)
+                } else {
+                    try writer.undoCreate(row.id, now: currentTime())
+                }
+            }
+        }
+    }
+
+    /// Uploads whose answer or commit was lost.
+    ///
+    /// Whether the object exists is not known, so it is removed. The content is uploaded again under another key.
+    private func forgetUploadsUnderWay() throws(FileSystemError) {
+        let versions = try read { reader throws(CatalogueError) in try reader.uploadsUnderWay() }
+        guard !versions.isEmpty else { return }
+        try change(.processCrash) { writer throws(CatalogueError) in
+            for version in versions { try writer.abandonUpload(version.id, now: currentTime()) }
+        }
+    }
+
+    /// Files whose content is not in backup: the background takes them up.
+    private func takeUpUploads(mainMayBeTorn: Bool) throws(FileSystemError) {
+        for row in try read({ reader throws(CatalogueError) in try reader.needingUpload() }) {
+            if mainMayBeTorn, row.inBackup {
+                // The version in backup is the last acknowledged one and is the file.
+                _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                    let asideName = asideName(name)
+                    guard try main.setAside(directory, name, as: asideName) else { return }
+                    counters.add(\.setAside)
+                    logger.error(
+                        "a change that was never acknowledged may be torn and was set aside",
+                        metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
+                }
+                try change(.processCrash) { writer throws(CatalogueError) in
+                    try writer.markNotInMain(row.id)
+                    try writer.settleUpload(row.id)
+                }
+            } else {
+                try change(.processCrash) { writer throws(CatalogueError) in
+                    try writer.postpone(row.id, until: currentTime())
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import CFuse
+import Catalogue
+import FileSystemCore
+import Glibc
+
+/// Content: open, read, write, close.
+enum FileHandlers {
+    static func create(
+        _ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t,
+        _ info: UnsafeMutablePointer<fuse_file_info>?
+    ) {
+        serve(raw) { (server, request) throws(FileSystemError) in
+            let made = try server.fileSystem.createFile(
+                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request), writing: isWriting(info))
+            return .now(.created(made.attributes, made.handle))
+        }
+    }
+
+    static func open(_ raw: fuse_req_t?, _ inode: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            let fileSystem = server.fileSystem
+            let truncating = (info?.pointee.flags ?? 0) & O_TRUNC != 0
+            switch try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating) {
+            case .ready(let handle): return .now(.opened(handle))
+            case .mustVerify(let handle):
+                return .later { () async throws(FileSystemError) in
+                    do throws(FileSystemError) {
+                        try await fileSystem.verify(handle)
+                    } catch {
+                        fileSystem.close(handle)
+                        throw error
+                    }
+                    return .opened(handle)
+                }
+            }
+        }
+    }
+
+    /// Read.2: from main; where main has nothing, Read.4 to Read.6 first.
+    static func read(_ raw: fuse_req_t?, _ size: Int, _ offset: off_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            guard let handle = info?.pointee.handle else { return .now(.failure(errno: EBADF)) }
+            if let descriptor = handle.file.descriptor {
+                return .now(.content(descriptor, offset: Int64(offset), size: size))
+            }
+            let fileSystem = server.fileSystem
+            return .later { () async throws(FileSystemError) in
+                try await fileSystem.recover(handle.file)
+                guard let descriptor = handle.file.descriptor else { throw .inNoStorage }
+                return .content(descriptor, offset: Int64(offset), size: size)
+            }
+        }
+    }
+
+    static func write(
+        _ raw: fuse_req_t?, _ buffer: UnsafeMutablePointer<fuse_bufvec>?, _ offset: off_t,
+        _ info: UnsafeMutablePointer<fuse_file_info>?
+    ) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            guard let handle = info?.pointee.handle, let buffer else { return .now(.failure(errno: EBADF)) }
+            let fileSystem = server.fileSystem
+            let size = fuse_buf_size(buffer)
+            if handle.file.descriptor != nil {
+                let count = try fileSystem.write(handle.file) { descriptor in
+                    var target = backupfs_bufvec_descriptor(descriptor, offset, size)
+                    return fuse_buf_copy(&target, buffer, FUSE_BUF_SPLICE_MOVE)
+                }
+                return .now(.written(count))
+            }
+            // The rest of the file has to be fetched first; the request's memory does not live that long.
+            var content = [UInt8](repeating: 0, count: size)
+            let copied = content.withUnsafeMutableBytes { memory in
+                var target = backupfs_bufvec_memory(memory.baseAddress, size)
+                return fuse_buf_copy(&target, buffer, fuse_buf_copy_flags(0))
+            }
+            guard copied == size else { return .now(.failure(errno: EIO)) }
+            let bytes = content
+            return .later { () async throws(FileSystemError) in
+                try await fileSystem.recover(handle.file)
+                let count = try fileSystem.write(handle.file) { descriptor in
+                    let count = pwrite(descriptor, bytes, bytes.count, offset)
+                    return count < 0 ? -Int(errno) : count
+                }
+                return .written(count)
+            }
+        }
+    }
+
+    /// close(2) and fsync(2): Write.4 and Write.5 before the answer.
+    static func flush(_ raw: fuse_req_t?, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            guard let handle = info?.pointee.handle else { return .now(.failure(errno: EBADF)) }
+            let fileSystem = server.fileSystem
+            if fileSystem.isClean(handle) { return .now(.success) }
+            return .later { () async throws(FileSystemError) in
+                try await fileSystem.flush(handle)
+                return .success
+            }
+        }
+    }
+
+    static func release(_ raw: fuse_req_t?, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            if let number = info?.pointee.fh { server.release(number) }
+            return .now(.success)
+        }
+    }
+}
+
+private func isWriting(_ info: UnsafeMutablePointer<fuse_file_info>?) -> Bool {
+    (info?.pointee.flags ?? 0) & O_ACCMODE != O_RDONLY
+}
