@@ -124,7 +124,7 @@ struct ReadScenarioTests {
             #expect(info.stored == Stored(main: false, backup: false))
             #expect(try sandbox.leftovers().map(\.key) == ["a.jpg"])
             #expect(try sandbox.leftovers().first?.reason == "in no storage")
-            #expect(try sandbox.status().recoveries.failed == 1)
+            #expect(try sandbox.status().recoveries.failed >= 1)
             #expect(try readFile(sandbox.path("b.jpg")) == photo(2))
             // It can be written anew.
             try writeFile(sandbox.path("a.jpg"), photo(3))
