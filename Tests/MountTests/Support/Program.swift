@@ -1,52 +1,22 @@
-// Programs as children of the tests. What they print goes to files, so no pipe can fill up and block them.
+// Programs that the tests run. What they print goes to files, so no pipe can fill up and block them.
 
 import Foundation
 import Glibc
-import Synchronization
 
-/// A running child process.
+/// A running program.
 final class Program: Sendable {
-    /// Its process id.
-    let pid: pid_t
+    private let number: Int
     private let arguments: [String]
     private let output: String
-    /// Its exit status once it was collected: from then on the process id may be somebody else's.
-    private let ended = Mutex<Int32?>(nil)
 
     /// Starts a program found in PATH; its output goes to `output` + `.out` and `.err`.
     ///
-    /// `environment` is added to our own; `input` becomes its standard input (/dev/null if nil).
-    init(
-        _ arguments: [String], environment: [String: String] = [:], input: Int32? = nil, output: String
-    ) throws {
+    /// `environment` is added to our own. Its standard input is empty, or with `leash` a pipe that is closed when the
+    /// tests end.
+    init(_ arguments: [String], environment: [String: String] = [:], leash: Bool = false, output: String) throws {
         self.arguments = arguments
         self.output = output
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        if let input {
-            posix_spawn_file_actions_adddup2(&actions, input, 0)
-        } else {
-            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        }
-        posix_spawn_file_actions_addopen(&actions, 1, output + ".out", O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_addopen(&actions, 2, output + ".err", O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        // The test runner's threads may block signals; a child must not inherit that.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        let variables = ProcessInfo.processInfo.environment.merging(environment) { _, ours in ours }
-        var argv = arguments.map { strdup($0) } + [nil]
-        var envp = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { for text in argv + envp { free(text) } }
-        var child: pid_t = 0
-        let code = posix_spawnp(&child, arguments[0], &actions, &attributes, &argv, &envp)
-        guard code == 0 else { throw CallFailure(call: "start \(arguments[0])", code: code) }
-        pid = child
+        number = try Spawner.shared.start(arguments, environment: environment, leash: leash, output: output)
     }
 
     /// What it has printed so far.
@@ -59,23 +29,10 @@ final class Program: Sendable {
     }
 
     /// The exit status if it has ended (128 + signal if a signal ended it); nil while it runs.
-    func statusIfEnded() -> Int32? {
-        ended.withLock { ended in
-            var status: Int32 = 0
-            if ended == nil, waitpid(pid, &status, WNOHANG) == pid {
-                let signal = status & 0x7f
-                ended = signal == 0 ? (status >> 8) & 0xff : 128 + signal
-            }
-            return ended
-        }
-    }
+    func statusIfEnded() -> Int32? { Spawner.shared.status(number) }
 
     /// Sends it a signal, if it has not ended.
-    func send(_ signal: Int32) {
-        ended.withLock { ended in
-            if ended == nil { _ = kill(pid, signal) }
-        }
-    }
+    func send(_ signal: Int32) { Spawner.shared.send(signal, to: number) }
 
     /// Waits for its end; a program that is still running after `limit` is killed, and that is an error.
     @discardableResult

@@ -11,22 +11,15 @@ final class S3Proxy: Sendable {
     private let program: Program
     private let log: String
     private let directory: String
-    /// The proxy ends when the other end of its standard input is closed: at the latest when the tests end.
-    private let leash: Int32
 
     init(upstream: String, directory: String) throws {
         self.directory = directory
         log = directory + "/requests"
         try writeFile(log, [])
-        var ends: [Int32] = [0, 0]
-        try check("pipe", Int(pipe(&ends)))
-        for end in ends { try check("fcntl", Int(fcntl(end, F_SETFD, FD_CLOEXEC))) }
-        leash = ends[1]
-        defer { _ = Glibc.close(ends[0]) }
         let upstreamHost = String(upstream.trimmingPrefix("http://"))
         let program = try Program(
             ["\(repository)/mount-scripts/s3-proxy", "--upstream", upstreamHost, "--log", log, "--until-eof"],
-            input: ends[0], output: directory + "/proxy")
+            leash: true, output: directory + "/proxy")
         self.program = program
         struct Ports: Decodable {
             var port: Int
@@ -43,7 +36,6 @@ final class S3Proxy: Sendable {
     }
 
     func stop() {
-        _ = Glibc.close(leash)
         program.send(SIGTERM)
         _ = try? program.wait()
     }

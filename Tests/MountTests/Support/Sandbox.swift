@@ -39,6 +39,8 @@ final class Sandbox: Sendable {
     private let count = Mutex(0)
 
     private init(_ kind: BackupKind, covering: Bool, mainSize: String?) throws {
+        // Before anything is mounted.
+        _ = Spawner.shared
         for needed in ["/dev/fuse", backupfs] where !exists(needed) {
             throw CallFailure(call: "these tests mount, and need \(needed)", code: ENOENT)
         }
