@@ -1,5 +1,5 @@
 // Starting a program closes all our open files in the new process, and for a file in a mount that is a close like any
-// other: it uploads, it counts, and with a server that hangs it hangs. So no test starts a program itself. One helper
+// other: it uploads, it counts, and with a server that hangs it hangs. So no test starts a program itself. One other
 // process, started before anything is mounted and without any such file, starts them all.
 
 import Foundation
@@ -19,7 +19,7 @@ final class Spawner: Sendable {
     private let state = Mutex(State())
     private let requests: Int32
 
-    /// What the helper runs; it ends when the tests do, and with it all that it started.
+    /// What that process runs; it ends when the tests do, and with it all that it started.
     private static let script = """
         import json, os, subprocess, sys, threading
         lock, programs = threading.Lock(), {}
@@ -49,15 +49,17 @@ final class Spawner: Sendable {
         """
 
     private init() {
-        var toHelper: [Int32] = [-1, -1]
-        var fromHelper: [Int32] = [-1, -1]
-        guard pipe(&toHelper) == 0, pipe(&fromHelper) == 0 else { fatalError("no pipe for the tests' helper") }
-        for end in toHelper + fromHelper { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        requests = toHelper[1]
+        var toStarter: [Int32] = [-1, -1]
+        var fromStarter: [Int32] = [-1, -1]
+        guard pipe(&toStarter) == 0, pipe(&fromStarter) == 0 else {
+            fatalError("no pipe to start programs through")
+        }
+        for end in toStarter + fromStarter { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        requests = toStarter[1]
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
-        posix_spawn_file_actions_adddup2(&actions, toHelper[0], 0)
-        posix_spawn_file_actions_adddup2(&actions, fromHelper[1], 1)
+        posix_spawn_file_actions_adddup2(&actions, toStarter[0], 0)
+        posix_spawn_file_actions_adddup2(&actions, fromStarter[1], 1)
         // The test runner's threads may block signals; programs must not inherit that.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -67,16 +69,16 @@ final class Spawner: Sendable {
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         let words = ["python3", "-c", Self.script]
         let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-        var helper: pid_t = 0
-        guard posix_spawnp(&helper, "python3", &actions, &attributes, arguments, environ) == 0 else {
+        var starter: pid_t = 0
+        guard posix_spawnp(&starter, "python3", &actions, &attributes, arguments, environ) == 0 else {
             fatalError("the tests need python3")
         }
         posix_spawn_file_actions_destroy(&actions)
         posix_spawnattr_destroy(&attributes)
         for text in arguments { free(text) }
-        close(toHelper[0])
-        close(fromHelper[1])
-        let answers = fromHelper[0]
+        close(toStarter[0])
+        close(fromStarter[1])
+        let answers = fromStarter[0]
         Thread { [self] in readAnswers(answers) }.start()
     }
 
@@ -113,7 +115,9 @@ final class Spawner: Sendable {
         let line = [UInt8](try JSONSerialization.data(withJSONObject: request)) + [UInt8(ascii: "\n")]
         // Held while it writes: two requests must not mix.
         let written = state.withLock { _ in write(requests, line, line.count) }
-        guard written == line.count else { throw CallFailure(call: "write to the tests' helper", code: errno) }
+        guard written == line.count else {
+            throw CallFailure(call: "write to the starter", code: errno)
+        }
     }
 
     /// Starts a program and returns the number under which it is known.
