@@ -41,7 +41,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
         tests("CatalogueTests", ["Catalogue"]),
         tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
-        tests("FileSystemCoreTests", ["FileSystemCore"]),
+        tests("FileSystemCoreTests", ["FileSystemCore", "Catalogue", "ObjectStorage", "TestSupport", logging]),
+        tests("MountTests", []),
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport", logging]),
     ]
 )

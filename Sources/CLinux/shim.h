@@ -1,8 +1,6 @@
 // Linux system calls and constants that Swift's Glibc module does not show (openat2(2), renameat2(2), macros).
+// It defines no feature macro: the modules share the C library's headers, and their types must be the same in each.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -42,8 +40,7 @@ static inline ssize_t backupfs_copy_file_range(int source, int64_t *offset, int 
 }
 
 // For the commands: the daemon's process, its control socket and its unmounting. The numbers are those of
-// <bits/fcntl-linux.h>, <poll.h> and <spawn.h>, which show them with _GNU_SOURCE only, and that is too late here: Swift's
-// Glibc module has read these headers before.
+// <bits/fcntl-linux.h>, <poll.h> and <spawn.h>, which show them with _GNU_SOURCE only.
 static const int32_t backupfs_o_path = 010000000;
 static const int16_t backupfs_poll_peer_closed = 0x2000;
 static const int16_t backupfs_spawn_new_session = 0x80;
@@ -58,7 +55,7 @@ static inline int backupfs_peer_of(int socket, struct backupfs_peer *peer) {
 
 static inline int backupfs_set_dumpable(unsigned long value) { return prctl(PR_SET_DUMPABLE, value, 0, 0, 0); }
 
-// setrlimit(2)'s type of `resource` differs between C and C++ and with _GNU_SOURCE.
+// setrlimit(2)'s type of `resource` is an enumeration with _GNU_SOURCE, and an integer without.
 static inline int backupfs_disable_core_dumps(void) {
     const struct rlimit none = {0, 0};
     return setrlimit(RLIMIT_CORE, &none);
@@ -75,6 +72,8 @@ static inline int backupfs_open_process(int32_t process) { return (int)syscall(S
 
 // Unmounts, not following a symbolic link at the end (umount2(2), UMOUNT_NOFOLLOW).
 static inline int backupfs_unmount(const char *mount_point) { return umount2(mount_point, 8); }
+
+static inline int backupfs_pipe(int ends[2]) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC); }
 
 // The child closes every descriptor from `first` on (glibc 2.34).
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);

@@ -20,7 +20,9 @@ enum NameHandlers {
         }
     }
 
-    /// mknod(2): an empty regular file, which is backed up before the call returns. Devices, pipes and sockets are refused.
+    /// mknod(2): an empty regular file, which is backed up before the call returns.
+    ///
+    /// Devices, pipes and sockets are refused.
     static func makeNode(_ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t) {
         serve(raw) { (server, request) throws(FileSystemError) in
             guard mode & S_IFMT == S_IFREG || mode & S_IFMT == 0 else { return .now(.failure(errno: EPERM)) }

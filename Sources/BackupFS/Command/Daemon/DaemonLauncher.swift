@@ -50,7 +50,7 @@ enum DaemonLauncher {
 
     private static func makePipe() throws(SystemError) -> (reader: Descriptor, writer: Descriptor) {
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw SystemError("pipe2") }
+        guard backupfs_pipe(&ends) == 0 else { throw SystemError("pipe2") }
         return (Descriptor(ends[0]), Descriptor(ends[1]))
     }
 

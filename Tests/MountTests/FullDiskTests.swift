@@ -1,0 +1,53 @@
+// A main disk that is full, or is not there.
+
+import Foundation
+import Glibc
+import Testing
+
+@Suite("A full main disk")
+struct FullDiskTests {
+    @Test("A full disk is ENOSPC; nothing is lost, and the mount goes on", arguments: BackupKind.available)
+    func fullDisk(_ kind: BackupKind) async throws {
+        try await Sandbox.run(kind, mainSize: "16m") { sandbox in
+            try writeFile(sandbox.path("before.jpg"), photo(1))
+            var written: [Int] = []
+            var failure: CallFailure?
+            for index in 10..<60 where failure == nil {
+                failure = failureOfWriting(sandbox.path("\(index).jpg"), photo(index, size: 1_000_000))
+                if failure == nil { written.append(index) }
+            }
+            #expect(failure?.code == ENOSPC)
+            #expect(written.count > 3)
+            for index in written {
+                #expect(try readFile(sandbox.path("\(index).jpg")) == photo(index, size: 1_000_000))
+                #expect(try sandbox.backedUp("\(index).jpg") == photo(index, size: 1_000_000))
+            }
+            #expect(try names(in: sandbox.mountPoint).count >= written.count + 1)
+            // Room is made through the mount.
+            for index in written.prefix(3) { try remove(sandbox.path("\(index).jpg")) }
+            try writeFile(sandbox.path("after.jpg"), photo(2))
+            #expect(try sandbox.backedUp("after.jpg") == photo(2))
+            for name in try names(in: sandbox.mountPoint) where name != "after.jpg" && name != "before.jpg" {
+                let isComplete = written.contains { "\($0).jpg" == name }
+                if !isComplete { try remove(sandbox.path(name)) }
+            }
+            try sandbox.settle()
+            #expect(try sandbox.backup.keys().count == written.count - 3 + 2)
+        }
+    }
+
+    @Test("Read.6: a recovery without room is an error, and works when there is room", arguments: BackupKind.available)
+    func recoveryWithoutRoom(_ kind: BackupKind) async throws {
+        try await Sandbox.run(kind, mainSize: "16m") { sandbox in
+            try writeFile(sandbox.path("a.jpg"), photo(1, size: 4_000_000))
+            try remove(sandbox.mainPath("a.jpg"))
+            let filler = sandbox.mainPath("filler")
+            _ = try sandbox.outcome(["dd", "if=/dev/zero", "of=\(filler)", "bs=64k", "count=1000"])
+            let failure = failureOfReading(sandbox.path("a.jpg"))
+            #expect(failure?.code == EIO || failure?.code == ENOSPC)
+            #expect(try sandbox.info("a.jpg").stored.backup)
+            try remove(filler)
+            #expect(try readFile(sandbox.path("a.jpg")) == photo(1, size: 4_000_000))
+        }
+    }
+}
