@@ -16,7 +16,7 @@ struct StorageStateTests {
 
     func upload(_ version: Version, stillChanging: Bool = false) throws {
         try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.beginUpload(version, now: 200)
+            _ = try writer.beginUpload(version, now: 200) { _ in false }
         }
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.commitUpload(
@@ -42,11 +42,41 @@ struct StorageStateTests {
         #expect(removals.map(\.version.id) == [VersionID("v1")])
     }
 
+    @Test("A failed upload is taken up again under its key; with another content it is abandoned")
+    func retriedUpload() throws {
+        let file = try temporary.create("a.jpg")
+        func begin(_ id: String, content: UInt8, isSameKey: Bool = true) throws -> VersionID {
+            var version = version(id, of: file)
+            version.sha256 = Array(repeating: content, count: 32)
+            let new = version
+            return try catalogue.change(.processCrash) { writer throws(CatalogueError) in
+                try writer.beginUpload(new, now: 5) { _ in isSameKey }
+            }.id
+        }
+        #expect(try begin("v1", content: 1) == VersionID("v1"))
+        #expect(try begin("v2", content: 1) == VersionID("v1"))
+        #expect(try begin("v3", content: 2) == VersionID("v3"))
+        #expect(try begin("v4", content: 2, isSameKey: false) == VersionID("v4"))
+        let states = try catalogue.read { reader throws(CatalogueError) in
+            try reader.versions(of: file.id).map { "\($0.id) \($0.state)" }
+        }
+        #expect(states == ["v1 abandoned", "v3 abandoned", "v4 uploading"])
+        let due = try catalogue.read { reader throws(CatalogueError) in try reader.dueRemovals(now: 9, limit: 9) }
+        #expect(due.map(\.version.id) == [VersionID("v1"), VersionID("v3")])
+        // They were never known to be stored: not a leftover, however often their removal fails.
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
+            try writer.recordRemovalFailure(VersionID("v1"), error: "unreachable", next: 99, now: 9)
+        }
+        #expect(try catalogue.read { reader throws(CatalogueError) in try reader.leftovers() }.isEmpty)
+    }
+
     @Test("An upload that ends after the delete leaves its object to be removed")
     func uploadOfDeleted() throws {
         let file = try temporary.create("a.jpg")
         let late = version("v1", of: file)
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.beginUpload(late, now: 1) }
+        _ = try catalogue.change(.processCrash) { writer throws(CatalogueError) in
+            try writer.beginUpload(late, now: 1) { _ in false }
+        }
         _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 2)
         }

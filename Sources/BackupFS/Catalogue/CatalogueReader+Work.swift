@@ -30,7 +30,7 @@ extension CatalogueReader {
         counts.pendingRemovals = try count(
             """
             SELECT (SELECT count(*) FROM resource WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1))
-                + (SELECT count(*) FROM version WHERE state = 'removing')
+                + (SELECT count(*) FROM version WHERE state IN ('removing', 'abandoned'))
             """)
         counts.pendingJournal = try count("SELECT count(*) FROM outbox")
         counts.leftovers = try leftovers().count
@@ -105,8 +105,10 @@ extension CatalogueReader {
     package func dueRemovals(now: Nanoseconds, limit: Int) throws(CatalogueError) -> [(version: Version, attempts: Int)]
     {
         try rows(
-            "SELECT * FROM version WHERE state = 'removing' AND coalesce(due, 0) <= ? ORDER BY due LIMIT ?",
-            [now, limit]
+            """
+            SELECT * FROM version WHERE state IN ('removing', 'abandoned') AND coalesce(due, 0) <= ?
+            ORDER BY due LIMIT ?
+            """, [now, limit]
         ).map { (Version(row: $0), $0["attempts"]) }
     }
 
@@ -115,7 +117,8 @@ extension CatalogueReader {
         let row = try row(
             """
             SELECT min(due) FROM (SELECT min(due) AS due FROM resource WHERE due IS NOT NULL
-                UNION ALL SELECT min(coalesce(due, 0)) FROM version WHERE state = 'removing')
+                UNION ALL SELECT min(coalesce(due, 0)) FROM version
+                    WHERE state IN ('removing', 'abandoned'))
             """, [])
         return row?[0]
     }
@@ -138,9 +141,14 @@ extension CatalogueReader {
             .map(Resource.init(row:))
     }
 
-    /// Versions whose upload was begun and not committed.
-    package func uploadsUnderWay() throws(CatalogueError) -> [Version] {
-        try rows("SELECT * FROM version WHERE state = 'uploading'", []).map(Version.init(row:))
+    /// Versions whose upload was begun and not committed, and whose resource waits for no upload.
+    package func unwantedUploads() throws(CatalogueError) -> [Version] {
+        try rows(
+            """
+            SELECT version.* FROM version JOIN resource ON resource.id = version.resource
+            WHERE version.state = 'uploading' AND (resource.needs_upload = 0 OR resource.status = 'deleted')
+            """, []
+        ).map(Version.init(row:))
     }
 
     /// A rename that main storage may not have followed.

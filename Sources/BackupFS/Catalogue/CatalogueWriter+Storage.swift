@@ -55,11 +55,26 @@ extension CatalogueWriter {
     }
 
     /// The version that is about to be uploaded: a crash leaves this row, and with it the key to clean up.
-    package func beginUpload(_ version: Version, now: Nanoseconds) throws(CatalogueError) {
+    ///
+    /// Returns the version of an earlier attempt instead if that failed with the same content and `isSameKey`: bytes of
+    /// it that arrive late then change nothing. Other earlier attempts are abandoned.
+    package func beginUpload(
+        _ version: Version, now: Nanoseconds, isSameKey: (Version) -> Bool
+    ) throws(CatalogueError) -> Version {
         _ = try live(version.resource)
+        var again: Version?
+        for earlier in try reader.versions(of: version.resource) where earlier.state == .uploading {
+            if earlier.size == version.size, earlier.sha256 == version.sha256, isSameKey(earlier) {
+                again = earlier
+            } else {
+                try abandonVersion(earlier.id, now: now)
+            }
+        }
+        if let again { return again }
         try run(
             "INSERT INTO version (id, resource, key, size, sha256, state, created_at) VALUES (?, ?, ?, ?, ?, 'uploading', ?)",
             [version.id.description, version.resource.rawValue, version.key, version.size, Data(version.sha256), now])
+        return version
     }
 
     /// What is known of the main copy at the moment of an upload.
@@ -83,10 +98,10 @@ extension CatalogueWriter {
         _ version: Version, main: MainCopy?, stillChanging: Bool, now: Nanoseconds
     ) throws(CatalogueError) {
         guard let resource = try reader.resource(version.resource), resource.status != .deleted else {
-            return try abandonUpload(version.id, now: now)
+            return try abandonVersion(version.id, now: now)
         }
         try run("UPDATE version SET state = 'stored' WHERE id = ?", [version.id.description])
-        if let old = resource.version, old != version.id { try abandonUpload(old, now: now) }
+        if let old = resource.version, old != version.id { try abandonVersion(old, now: now) }
         try run(
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,
@@ -102,8 +117,19 @@ extension CatalogueWriter {
     }
 
     /// The version's object is not wanted: it is removed in the background, whether it exists or not.
-    package func abandonUpload(_ id: VersionID, now: Nanoseconds) throws(CatalogueError) {
-        try run("UPDATE version SET state = 'removing', due = ? WHERE id = ?", [now, id.description])
+    package func abandonVersion(_ id: VersionID, now: Nanoseconds) throws(CatalogueError) {
+        try run(
+            """
+            UPDATE version SET state = CASE state WHEN 'uploading' THEN 'abandoned' ELSE 'removing' END, due = ?
+            WHERE id = ?
+            """, [now, id.description])
+    }
+
+    /// None of a resource's objects is wanted.
+    package func abandonVersions(of id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        for version in try reader.versions(of: id) where version.state == .stored || version.state == .uploading {
+            try abandonVersion(version.id, now: now)
+        }
     }
 
     /// A step of background work on a resource failed; it is due again at `next`.
@@ -128,7 +154,7 @@ extension CatalogueWriter {
             """, [next, error, now, id.description])
     }
 
-    /// A superseded version's object is gone.
+    /// An unwanted version's object is gone.
     package func forgetVersion(_ id: VersionID) throws(CatalogueError) {
         try run(
             "UPDATE resource SET version = NULL, in_backup = 0 WHERE version = ? AND status = 'deleted'",
@@ -143,8 +169,11 @@ extension CatalogueWriter {
             [id.rawValue])
     }
 
-    /// Nothing of this file waits for an upload any more.
-    package func settleUpload(_ id: ResourceID) throws(CatalogueError) {
+    /// Nothing of this file waits for an upload any more; what was begun is abandoned.
+    package func settleUpload(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        for version in try reader.versions(of: id) where version.state == .uploading {
+            try abandonVersion(version.id, now: now)
+        }
         try run("UPDATE resource SET needs_upload = 0 WHERE id = ?", [id.rawValue])
         try settle(id)
     }

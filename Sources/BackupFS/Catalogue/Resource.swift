@@ -86,12 +86,14 @@ package struct NewAttributes: Sendable {
 /// One uploaded, or soon to be uploaded, content of a file.
 package struct Version: Sendable, Equatable {
     package enum State: String, Sendable {
-        /// An upload was begun; whether the object exists is not known.
+        /// An upload was begun and may be tried again; whether the object exists is not known.
         case uploading
         /// The object is in backup and is the file's content.
         case stored
-        /// The object is not wanted any more; removing it is under way.
+        /// The object was stored and is not wanted any more; removing it is under way.
         case removing
+        /// An upload was begun and is not wanted any more; the object is removed in case it exists.
+        case abandoned
     }
 
     package var id: VersionID

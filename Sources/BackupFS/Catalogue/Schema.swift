@@ -64,7 +64,7 @@ enum Schema {
             key TEXT NOT NULL UNIQUE,
             size INTEGER NOT NULL CHECK (size >= 0),
             sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
-            state TEXT NOT NULL CHECK (state IN ('uploading', 'stored', 'removing')),
+            state TEXT NOT NULL CHECK (state IN ('uploading', 'stored', 'removing', 'abandoned')),
             created_at INTEGER NOT NULL,
             due INTEGER,
             attempts INTEGER NOT NULL DEFAULT 0,

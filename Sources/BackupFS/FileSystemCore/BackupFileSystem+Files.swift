@@ -9,103 +9,64 @@ extension BackupFileSystem {
     /// What an open found.
     package enum Opened: Sendable {
         case ready(FileHandle)
-        /// The main copy may not be what the row says: `verify` it before anything is read.
-        case mustVerify(FileHandle)
+        /// Before it is used: `prepare` it.
+        ///
+        /// The main copy may not be what the row says, or is empty and missing: the kernel never reads an empty file,
+        /// so no read would bring it back.
+        case mustPrepare(FileHandle)
     }
 
     /// Opens a file (Read.1 and Read.2).
     ///
     /// A missing main copy is not brought back before it is read or written. `truncating` empties the file; its close backs that up.
     package func open(_ id: ResourceID, writing: Bool, truncating: Bool) throws(FileSystemError) -> Opened {
-        let row = try liveRow(id)
-        guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
-        var mustVerify = false
-        let file: FileState
-        if let known = files.acquireIfUsed(id) {
-            file = known
-        } else {
-            let found = try openMain(row)
-            mustVerify = found.mustVerify && !truncating
-            file = files.acquire(id) { FileState(row, descriptor: found.descriptor) }
-        }
+        let file = files.acquire(id)
         let handle = FileHandle(file: file, isWritable: writing)
         if writing { file.state.withLock { $0.writers += 1 } }
         do throws(FileSystemError) {
+            // Read while the file is in use: nobody's upload can end between this and `load`.
+            let row = try liveRow(id)
+            guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
+            file.load(row)
+            if file.descriptor == nil { try openMain(file, row) }
             if truncating { try truncateOpen(handle, to: 0) }
+            let isReady = file.state.withLock { state in
+                state.descriptor == nil ? row.size > 0 || !row.inBackup : state.isVerified
+            }
+            return isReady ? .ready(handle) : .mustPrepare(handle)
         } catch {
             close(handle)
             throw error
         }
-        return mustVerify ? .mustVerify(handle) : .ready(handle)
+    }
+
+    /// What `open` asked for: an empty file's main copy, and one that is what the row says.
+    package func prepare(_ handle: FileHandle) async throws(FileSystemError) {
+        try await verify(handle.file)
+        if handle.file.descriptor == nil, try liveRow(handle.file.id).size == 0 { try await recover(handle.file) }
     }
 
     /// Opens the main copy if the row says there is one, and compares it with the row.
-    private func openMain(_ row: Resource) throws(FileSystemError) -> (descriptor: Descriptor?, mustVerify: Bool) {
-        guard row.inMain, row.status != .deleted else { return (nil, false) }
-        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            try main.openFile(directory, name, writing: false)
-        }
-        guard let descriptor = found ?? nil else {
+    private func openMain(_ file: FileState, _ row: Resource) throws(FileSystemError) {
+        guard row.inMain, row.status != .deleted else { return }
+        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) -> Descriptor? in
+            if let found = try main.openFile(directory, name, writing: false) { return found }
             // Read.3: the row says main, and main does not have it.
             noteMissing(row)
-            return (nil, false)
+            return nil
         }
-        if row.needsUpload || row.status == .creating { return (descriptor, false) }
+        guard let descriptor = found ?? nil else { return }
+        if file.needsUpload { return file.offer(descriptor, isVerified: true) }
         let status = try descriptor.status()
         let agrees =
             Int64(status.st_size) == row.size && UInt64(status.st_ino) == row.mainInode
             && Nanoseconds(status.st_mtim) == row.mainModified
-        return (descriptor, !agrees)
+        file.offer(descriptor, isVerified: agrees)
     }
 
     func noteMissing(_ row: Resource) {
         logger.warning("the main copy of a file is missing", metadata: ["inode": "\(row.id.rawValue)"])
         record("Read.3") { writer throws(CatalogueError) in try writer.markNotInMain(row.id) }
-    }
-
-    /// Compares a main copy with the checksum in its row.
-    ///
-    /// One that agrees is kept. One that does not is set aside and counts as missing, if backup has the file; if it
-    /// does not, the copy is all there is and is kept and backed up.
-    package func verify(_ handle: FileHandle) async throws(FileSystemError) {
-        let file = handle.file
-        guard let descriptor = file.descriptor, !file.needsUpload else { return }
-        let row = try liveRow(file.id)
-        guard let version = try storedVersion(of: row), row.inBackup else {
-            return record("Read.2") { writer throws(CatalogueError) in
-                try writer.markNeedsUpload(row.id, due: currentTime())
-            }
-        }
-        let status = try descriptor.status()
-        if Int64(status.st_size) == version.size,
-            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size),
-            digests.sha256 == version.sha256
-        {
-            return record("Read.2") { writer throws(CatalogueError) in
-                try writer.markMainCopy(
-                    row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
-            }
-        }
-        try dropDamagedCopy(file, descriptor, row)
-    }
-
-    private func dropDamagedCopy(
-        _ file: FileState, _ descriptor: Descriptor, _ row: Resource
-    ) throws(FileSystemError) {
-        _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            let inode = try descriptor.status().st_ino
-            guard try main.status(directory, name)?.st_ino == inode else { return }
-            let asideName = asideName(name)
-            _ = try main.setAside(directory, name, as: asideName)
-            counters.add(\.setAside)
-            logger.error(
-                "a damaged main copy was set aside",
-                metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
-        }
-        file.state.withLock { state in
-            if state.descriptor === descriptor { state.descriptor = nil }
-        }
-        noteMissing(row)
     }
 
     // MARK: Writing
@@ -156,6 +117,8 @@ extension BackupFileSystem {
             try replaceByEmptyFile(file)
         }
         guard let descriptor = file.descriptor else { throw .inNoStorage }
+        // Nothing changes, so there is nothing to back up.
+        if try descriptor.status().st_size == off_t(size) { return }
         try beginWrite(file)
         let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
         let code = errno
@@ -167,8 +130,8 @@ extension BackupFileSystem {
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
         let row = try liveRow(file.id)
         let made: Void? = try atLocation(of: file.id) { (directory, name) throws(FileSystemError) in
-            let descriptor = try createInMain(directory, name, row)
-            file.state.withLock { $0.descriptor = descriptor }
+            // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
+            file.offer(try createInMain(directory, name, row), isVerified: true)
         }
         guard made != nil else { throw .catalogue(.noSuchResource) }
     }
@@ -178,13 +141,12 @@ extension BackupFileSystem {
         let handle: FileHandle
         switch try open(id, writing: true, truncating: false) {
         case .ready(let ready): handle = ready
-        case .mustVerify(let unverified):
-            handle = unverified
-            try await verify(unverified)
+        case .mustPrepare(let unprepared):
+            handle = unprepared
         }
         defer { close(handle) }
+        try await prepare(handle)
         if handle.file.descriptor == nil, size > 0 { try await recover(handle.file) }
-        if let descriptor = handle.file.descriptor, try descriptor.status().st_size == off_t(size) { return }
         try truncateOpen(handle, to: size)
         try await flush(handle)
     }

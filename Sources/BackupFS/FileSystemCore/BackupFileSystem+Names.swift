@@ -39,8 +39,11 @@ extension BackupFileSystem {
             (row, directory) throws(FileSystemError) -> Descriptor in
             try self.createInMain(directory, name, row)
         }
-        let file = files.acquire(row.id) { FileState(row, descriptor: descriptor) }
+        let file = files.acquire(row.id)
+        file.load(row)
+        file.offer(descriptor, isVerified: true)
         file.state.withLock { state in
+            // Write.3 says so in the row.
             state.isMarked = true
             if writing { state.writers += 1 }
         }
@@ -123,13 +126,28 @@ extension BackupFileSystem {
         guard !isReserved(parent, name) else { throw .catalogue(.noSuchResource) }
         try tree.shared { () throws(FileSystemError) in
             try directories.with(parent) { () throws(FileSystemError) in
-                let row = try change(.powerLoss) { writer throws(CatalogueError) in
-                    try writer.delete(parent: parent, name: name, directory: directory, now: currentTime())
+                let row = try releasingReserve { () throws(FileSystemError) in
+                    try change(.powerLoss) { writer throws(CatalogueError) in
+                        try writer.delete(parent: parent, name: name, directory: directory, now: currentTime())
+                    }
                 }
                 removeFromMain(row, parent: parent, name: name)
             }
         }
         background.wake()
+    }
+
+    /// What makes room on a full disk is tried again with the room that was kept for it.
+    private func releasingReserve<Value>(
+        _ body: () throws(FileSystemError) -> Value
+    ) throws(FileSystemError) -> Value {
+        do throws(FileSystemError) {
+            return try body()
+        } catch .catalogue(.diskFull) {
+            guard main.reserve.release() else { throw .catalogue(.diskFull) }
+            logger.warning("main is full: the room kept for deleting is used")
+            return try body()
+        }
     }
 
     /// Renames; replaces a file or an empty directory unless `noReplace`.

@@ -11,8 +11,8 @@ extension BackupFileSystem {
     func repair(mainMayBeTorn: Bool) throws(FileSystemError) {
         try repeatRenames()
         try finishCreations()
-        try forgetUploadsUnderWay()
         try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
+        try abandonUnwantedUploads()
     }
 
     /// Renames that the catalogue made and main may not have followed.
@@ -75,14 +75,15 @@ extension BackupFileSystem {
         }
     }
 
-    /// Uploads whose answer or commit was lost.
+    /// Uploads whose answer or commit was lost, of files that need none any more.
     ///
-    /// Whether the object exists is not known, so it is removed. The content is uploaded again under another key.
-    private func forgetUploadsUnderWay() throws(FileSystemError) {
-        let versions = try read { reader throws(CatalogueError) in try reader.uploadsUnderWay() }
+    /// Whether the object exists is not known, so it is removed. The next upload of the other files decides: the same
+    /// content goes to the same key again.
+    private func abandonUnwantedUploads() throws(FileSystemError) {
+        let versions = try read { reader throws(CatalogueError) in try reader.unwantedUploads() }
         guard !versions.isEmpty else { return }
         try change(.processCrash) { writer throws(CatalogueError) in
-            for version in versions { try writer.abandonUpload(version.id, now: currentTime()) }
+            for version in versions { try writer.abandonVersion(version.id, now: currentTime()) }
         }
     }
 
@@ -101,7 +102,7 @@ extension BackupFileSystem {
                 }
                 try change(.processCrash) { writer throws(CatalogueError) in
                     try writer.markNotInMain(row.id)
-                    try writer.settleUpload(row.id)
+                    try writer.settleUpload(row.id, now: currentTime())
                 }
             } else {
                 try change(.processCrash) { writer throws(CatalogueError) in

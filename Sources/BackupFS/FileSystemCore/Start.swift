@@ -50,6 +50,7 @@ extension BackupFileSystem {
     /// Nothing here asks backup storage.
     package func start() throws(FileSystemError) {
         try main.emptyStaging()
+        main.reserve.establish()
         let last = try read { reader throws(CatalogueError) in
             (
                 boot: try reader.setting(Setting.boot), clean: try reader.setting(Setting.cleanStop),

@@ -22,10 +22,10 @@ enum FileHandlers {
             let truncating = (info?.pointee.flags ?? 0) & O_TRUNC != 0
             switch try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating) {
             case .ready(let handle): return .now(.opened(handle))
-            case .mustVerify(let handle):
+            case .mustPrepare(let handle):
                 return .later { () async throws(FileSystemError) in
                     do throws(FileSystemError) {
-                        try await fileSystem.verify(handle)
+                        try await fileSystem.prepare(handle)
                     } catch {
                         fileSystem.close(handle)
                         throw error

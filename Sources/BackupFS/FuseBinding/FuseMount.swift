@@ -15,8 +15,8 @@ package struct FuseMountError: Error, Sendable, Equatable, CustomStringConvertib
 
 /// A file system under a mount point.
 ///
-/// `@unchecked`: libfuse's session may be used from several threads for what is done here: `serve` runs once, and
-/// `fuse_session_exit` only sets a flag.
+/// `@unchecked`: `serve` runs once; `stop`, from any thread, only sets a flag of libfuse's session, and `isGone` keeps it
+/// from a session that `serve` has destroyed.
 package final class FuseMount: @unchecked Sendable {
     private let session: OpaquePointer
     private let operations: UnsafeMutablePointer<fuse_lowlevel_ops>
@@ -25,6 +25,7 @@ package final class FuseMount: @unchecked Sendable {
     private let maximumThreads: Int
     private let logger: Logger
     private let isMounted = Mutex(true)
+    private let isGone = Mutex(false)
 
     /// Mounts at the absolute path `mountPoint`; nothing is answered before `serve`.
     ///
@@ -79,13 +80,18 @@ package final class FuseMount: @unchecked Sendable {
         unmount()
         // A late answer would use a session that is gone: the process ends soon, and the session with it.
         guard isQuiet else { return }
+        isGone.withLock { $0 = true }
         fuse_session_destroy(session)
         operations.deallocate()
     }
 
     /// Makes `serve` return; safe from any thread.
     package func stop() {
-        fuse_session_exit(session)
+        let mustWake = isGone.withLock { isGone in
+            if !isGone { fuse_session_exit(session) }
+            return !isGone
+        }
+        guard mustWake else { return }
         // libfuse's threads look at the flag when a request comes: this is one, and the kernel never answers it itself.
         DispatchQueue.global().async { [mountPoint] in
             var statistics = statvfs()

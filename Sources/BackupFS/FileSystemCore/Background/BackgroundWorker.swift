@@ -107,6 +107,7 @@ extension BackupFileSystem {
                 let didWork = await doDueWork()
                 if ContinuousClock.now >= nextJournal {
                     nextJournal = .now + .seconds(1)
+                    main.reserve.establish()
                     if await !shipJournal() { nextJournal = .now + .seconds(5) }
                 }
                 if !didWork { await background.sleep(atMost: pause(nextJournal: nextJournal)) }
@@ -151,9 +152,13 @@ extension BackupFileSystem {
         guard row.kind == .file, row.needsUpload else {
             return record("Background") { writer throws(CatalogueError) in try writer.settle(row.id) }
         }
-        let file = files.acquire(row.id) { FileState(row, descriptor: nil) }
+        let file = files.acquire(row.id)
         defer { files.release(file) }
-        // The failure is recorded, with the next attempt's time, where it happens.
-        try? await backUp(file, deadline: deadline(size: row.size))
+        do throws(FileSystemError) {
+            file.load(try liveRow(row.id))
+            try await backUp(file, deadline: deadline(size: row.size))
+        } catch {
+            // It is recorded, with the next attempt's time, where it happens.
+        }
     }
 }

@@ -13,33 +13,53 @@ package final class FileState: Sendable {
     package let id: ResourceID
 
     struct State {
-        /// The main copy; nil while main does not have it.
+        /// The row was looked at while this object was in use: `changes` and `isMarked` say what it said.
+        var isLoaded = false
+        /// The main copy; nil while main does not have it, or nobody has needed it yet.
         var descriptor: Descriptor?
+        /// The main copy's content is known to be what the row says, or is ahead of it.
+        var isVerified = false
         /// Handles that may write.
         var writers = 0
         /// Grows with every change of the content.
-        var changes: UInt64
+        var changes: UInt64 = 0
         /// The count that the last committed upload covered.
         var backedUp: UInt64 = 0
         /// The row says that an upload is needed.
-        var isMarked: Bool
+        var isMarked = false
         /// A fsync of main failed: its page cache and its disk differ for ever (I13).
         var mainLostData = false
-        /// Whether a write must look for file capabilities: none are known until one is set.
         var upload: SharedWork?
         var recovery: SharedWork?
+        var verification: SharedWork?
+
+        var hasMainCopy: Bool { descriptor != nil }
+        var needsNoVerification: Bool { descriptor == nil || isVerified }
     }
 
-    let state: Mutex<State>
+    let state = Mutex(State())
     /// Writes share it; a snapshot of a file that never rests takes it alone.
     let contentGate = ReadersWriterLock()
 
-    init(_ row: Resource, descriptor: Descriptor?) {
-        id = row.id
-        state = Mutex(
-            State(
-                descriptor: descriptor, changes: row.needsUpload || row.status == .creating ? 1 : 0,
-                isMarked: row.needsUpload))
+    init(_ id: ResourceID) { self.id = id }
+
+    /// Takes what the row says of pending uploads, once; the row must have been read while this object was in use.
+    func load(_ row: Resource) {
+        state.withLock { state in
+            guard !state.isLoaded else { return }
+            state.isLoaded = true
+            if row.needsUpload || row.status == .creating { state.changes += 1 }
+            state.isMarked = row.needsUpload
+        }
+    }
+
+    /// Keeps an opened main copy unless there is one already.
+    func offer(_ descriptor: Descriptor, isVerified: Bool) {
+        state.withLock { state in
+            guard state.descriptor == nil else { return }
+            state.descriptor = descriptor
+            state.isVerified = isVerified
+        }
     }
 
     /// The open main copy; nil while it has to be recovered first.
@@ -58,27 +78,12 @@ final class FileTable: Sendable {
     /// Guards the table only.
     private let entries = Mutex<[ResourceID: Entry]>([:])
 
-    /// The file's state, made by `make` if nobody uses it yet; `release` must follow.
-    func acquire(_ id: ResourceID, make: () -> FileState) -> FileState {
+    /// The file's state, shared by all its users; `release` must follow.
+    func acquire(_ id: ResourceID) -> FileState {
         entries.withLock { entries in
-            if var entry = entries[id] {
-                entry.users += 1
-                entries[id] = entry
-                return entry.file
-            }
-            let file = make()
-            entries[id] = Entry(file: file, users: 1)
+            let file = entries[id]?.file ?? FileState(id)
+            entries[id, default: Entry(file: file, users: 0)].users += 1
             return file
-        }
-    }
-
-    /// The file's state if it is in use; `release` must follow.
-    func acquireIfUsed(_ id: ResourceID) -> FileState? {
-        entries.withLock { entries in
-            guard var entry = entries[id] else { return nil }
-            entry.users += 1
-            entries[id] = entry
-            return entry.file
         }
     }
 

@@ -17,6 +17,7 @@ package final class MainStorage: Sendable {
     package let privateDirectory: Descriptor
     let staging: Descriptor
     let aside: Descriptor
+    let reserve: SpaceReserve
     private let lock: Descriptor
     /// Whether the daemon may give files to their owners.
     private let mayChangeOwner = geteuid() == 0
@@ -41,6 +42,7 @@ package final class MainStorage: Sendable {
         lock = try Self.takeLock(privateDirectory, path)
         staging = try Self.makeDirectory("staging", in: privateDirectory, path)
         aside = try Self.makeDirectory("aside", in: privateDirectory, path)
+        reserve = SpaceReserve(directory: privateDirectory)
     }
 
     private static func makeDirectory(

@@ -93,8 +93,9 @@ extension BackupFileSystem: FileSystemOperator {
         do throws(FileSystemError) {
             switch leftover.reason {
             case .notInBackup, .inNoStorage:
-                let file = files.acquire(row.id) { FileState(row, descriptor: nil) }
+                let file = files.acquire(row.id)
                 defer { files.release(file) }
+                file.load(try liveRow(row.id))
                 file.state.withLock { state in
                     if state.changes == state.backedUp { state.changes += 1 }
                 }
@@ -103,7 +104,7 @@ extension BackupFileSystem: FileSystemOperator {
             case .deletedButStored, .supersededVersion:
                 if row.status == .deleted { await finishDelete(row) }
                 let versions = try await changeLater(.processCrash) { writer throws(CatalogueError) in
-                    try writer.reader.versions(of: row.id).filter { $0.state == .removing }
+                    try writer.reader.versions(of: row.id).filter { $0.state == .removing || $0.state == .abandoned }
                 }
                 var succeeded = true
                 for version in versions where await !removeVersion(version, attempts: 0) { succeeded = false }

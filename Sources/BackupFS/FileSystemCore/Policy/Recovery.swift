@@ -13,37 +13,18 @@ extension BackupFileSystem {
     package func recover(_ file: FileState) async throws(FileSystemError) {
         let size = (try? liveRow(file.id).size) ?? 0
         let deadline = deadline(size: size)
-        let (work, mustStart) = file.state.withLock { state -> (SharedWork?, Bool) in
-            if state.descriptor != nil { return (nil, false) }
-            if let running = state.recovery { return (running, false) }
-            let work = SharedWork()
-            state.recovery = work
-            return (work, true)
-        }
-        guard let work else { return }
-        if mustStart { startRecovery(file, work, deadline: deadline) }
-        guard let outcome = await work.wait(until: deadline) else { throw .backupTimedOut }
-        try outcome.get()
-    }
-
-    private func startRecovery(_ file: FileState, _ work: SharedWork, deadline: ContinuousClock.Instant) {
-        _ = files.acquire(file.id) { file }
-        Task(executorPreference: BlockingExecutor.shared) { [self] in
-            let outcome: SharedWork.Outcome
+        try await once(file, \.recovery, unless: \.hasMainCopy, deadline: deadline) {
+            () async throws(FileSystemError) in
             do throws(FileSystemError) {
-                try await fetch(file, deadline: deadline)
-                counters.add(\.recoveriesDone)
-                logger.notice("a file was recovered from backup", metadata: ["inode": "\(file.id.rawValue)"])
-                outcome = .success(())
+                try await self.fetch(file, deadline: deadline)
+                self.counters.add(\.recoveriesDone)
+                self.logger.notice("a file was recovered from backup", metadata: ["inode": "\(file.id.rawValue)"])
             } catch {
-                counters.add(\.recoveriesFailed)
-                logger.error(
+                self.counters.add(\.recoveriesFailed)
+                self.logger.error(
                     "a file could not be recovered", metadata: ["inode": "\(file.id.rawValue)", "error": "\(error)"])
-                outcome = .failure(error)
+                throw error
             }
-            file.state.withLock { $0.recovery = nil }
-            files.release(file)
-            work.finish(outcome)
         }
     }
 
@@ -57,7 +38,8 @@ extension BackupFileSystem {
             do throws(FileSystemError) {
                 return try await fetchOnce(file, row, version, deadline: deadline)
             } catch .backup(.notFound) {
-                // Read.7: a valid resource that no storage has.
+                // Read.7: a valid resource that no storage has. Only our own prefix can say so.
+                try await verifyOwnership(deadline: deadline)
                 let id = row.id
                 try await changeLater(.powerLoss) { writer throws(CatalogueError) in
                     try writer.markNotInBackup(id, error: "no storage has the file")
@@ -106,6 +88,8 @@ extension BackupFileSystem {
         _ file: FileState, _ row: Resource, _ stagedName: String, _ staged: Descriptor
     ) throws(FileSystemError) {
         let placed: Void? = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            // Emptied meanwhile by a program: that is the newer content.
+            guard file.descriptor == nil else { return }
             do throws(FileSystemError) {
                 try main.place(stagedName, directory, name)
             } catch .main(errno: EEXIST, _) {
@@ -116,7 +100,7 @@ extension BackupFileSystem {
             try noteMainCopy(file, row, staged)
         }
         // Deleted, and still open: its programs read on, main gets nothing.
-        if placed == nil { file.state.withLock { $0.descriptor = staged } }
+        if placed == nil { file.offer(staged, isVerified: true) }
     }
 
     /// Takes what main has although the row says it has not, if it is the very content of the version.
@@ -124,6 +108,7 @@ extension BackupFileSystem {
         _ file: FileState, _ row: Resource, _ version: Version
     ) throws(FileSystemError) -> Bool {
         let adopted = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            if file.descriptor != nil { return true }
             guard let found = try main.openFile(directory, name, writing: false),
                 try Int64(found.status().st_size) == version.size,
                 let digests = try? ContentDigests(ofFile: found.number, length: version.size),
@@ -140,6 +125,6 @@ extension BackupFileSystem {
         record("Read.6") { writer throws(CatalogueError) in
             try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
-        file.state.withLock { $0.descriptor = copy }
+        file.offer(copy, isVerified: true)
     }
 }

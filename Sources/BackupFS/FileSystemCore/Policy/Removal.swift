@@ -51,17 +51,15 @@ extension BackupFileSystem {
         if row.inMain {
             tree.shared {
                 let location = try? read { reader throws(CatalogueError) in try reader.deletedLocation(of: row.id) }
-                guard let location else { return }
+                guard let location else { return postpone(row.id) }
                 directories.with(location.parent) { removeFromMain(row, parent: location.parent, name: location.name) }
             }
         }
-        if let version = row.version {
-            record("Delete.5") { writer throws(CatalogueError) in
-                try writer.abandonUpload(version, now: currentTime())
-                try writer.settle(row.id)
-            }
-        } else if !row.inMain {
-            record("Delete.6") { writer throws(CatalogueError) in try writer.settle(row.id) }
+        record("Delete.5") { writer throws(CatalogueError) in
+            try writer.abandonVersions(of: row.id, now: currentTime())
+            // What main would not let go is tried again when it is due.
+            guard let row = try writer.reader.resource(row.id), !row.inMain else { return }
+            try writer.settle(row.id)
         }
     }
 

@@ -51,3 +51,35 @@ final class SharedWork: Sendable {
         state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume(returning: nil)
     }
 }
+
+extension BackupFileSystem {
+    /// Does `work` on a file once for all who ask for it at the same time, and not at all if `isDone`.
+    ///
+    /// The file stays in use until the work ends. Throws `.backupTimedOut` to a caller whose deadline comes first.
+    func once(
+        _ file: FileState, _ slot: WritableKeyPath<FileState.State, SharedWork?> & Sendable,
+        unless isDone: KeyPath<FileState.State, Bool>, deadline: ContinuousClock.Instant,
+        _ work: @escaping @Sendable () async throws(FileSystemError) -> Void
+    ) async throws(FileSystemError) {
+        let (shared, mustStart) = file.state.withLock { state -> (SharedWork?, Bool) in
+            if state[keyPath: isDone] { return (nil, false) }
+            if let running = state[keyPath: slot] { return (running, false) }
+            let new = SharedWork()
+            state[keyPath: slot] = new
+            return (new, true)
+        }
+        guard let shared else { return }
+        if mustStart {
+            _ = files.acquire(file.id)
+            Task(executorPreference: BlockingExecutor.shared) { [self] in
+                let outcome: SharedWork.Outcome
+                do throws(FileSystemError) { outcome = .success(try await work()) } catch { outcome = .failure(error) }
+                file.state.withLock { $0[keyPath: slot] = nil }
+                files.release(file)
+                shared.finish(outcome)
+            }
+        }
+        guard let outcome = await shared.wait(until: deadline) else { throw .backupTimedOut }
+        try outcome.get()
+    }
+}

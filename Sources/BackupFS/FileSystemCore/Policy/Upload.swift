@@ -28,7 +28,7 @@ extension BackupFileSystem {
 
     private func startUpload(_ file: FileState, _ work: SharedWork, deadline: ContinuousClock.Instant) {
         // The upload holds the file, so that it goes on when the handle is closed.
-        _ = files.acquire(file.id) { file }
+        _ = files.acquire(file.id)
         Task(executorPreference: BlockingExecutor.shared) { [self] in
             let outcome: SharedWork.Outcome
             do throws(FileSystemError) {
@@ -76,7 +76,7 @@ extension BackupFileSystem {
         // What was written and not backed up is gone with the main copy; the last good version is the file.
         record("Write.lost") { writer throws(CatalogueError) in
             try writer.markNotInMain(row.id)
-            try writer.settleUpload(row.id)
+            try writer.settleUpload(row.id, now: currentTime())
         }
         logger.error(
             "main lost a change before it was backed up; the version in backup is the file now",
@@ -106,11 +106,11 @@ extension BackupFileSystem {
             return false
         }
         let id = VersionID(now: currentTime())
-        let version = Version(
+        let new = Version(
             id: id, resource: row.id, key: ObjectKey.make(path: path, version: id), size: size, sha256: digests.sha256,
             state: .uploading)
-        try await changeLater(.processCrash) { writer throws(CatalogueError) in
-            try writer.beginUpload(version, now: currentTime())
+        let version = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try writer.beginUpload(new, now: currentTime()) { $0.key == ObjectKey.make(path: path, version: $0.id) }
         }
         let modified = Nanoseconds(try descriptor.status().st_mtim)
         let attributes = ObjectMetadata.make(row, path: path, version: version, modified: modified)
@@ -127,11 +127,8 @@ extension BackupFileSystem {
         let isSynced = await synced
         background.noteStore(failure)
         let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
-        if failure != nil || !isSame {
-            try await changeLater(.processCrash) { writer throws(CatalogueError) in
-                try writer.abandonUpload(id, now: currentTime())
-            }
-            background.wake()
+        guard isSame, failure == nil else {
+            // The next attempt with this content takes the version up again; one with another content abandons it.
             if let failure, failure != .contentChanged(key: version.key) || isLastAttempt { throw .backup(failure) }
             return false
         }

@@ -1,0 +1,71 @@
+// Read.2 for a main copy that does not look like the one the row describes (another inode, size or time): its content
+// decides. One that agrees is kept. One that does not is set aside and counts as missing if backup has the file; if
+// backup does not, the copy is all there is, and is backed up.
+
+import Catalogue
+import Glibc
+import ObjectStorage
+
+extension BackupFileSystem {
+    /// Compares a main copy with the checksum in its row; returns at once if that is not needed.
+    func verify(_ file: FileState) async throws(FileSystemError) {
+        let size = (try? file.descriptor?.status().st_size) ?? 0
+        let deadline = deadline(size: Int64(size))
+        try await once(file, \.verification, unless: \.needsNoVerification, deadline: deadline) {
+            () throws(FileSystemError) in try self.compare(file)
+        }
+    }
+
+    private func compare(_ file: FileState) throws(FileSystemError) {
+        let (opened, stamp, isAhead) = file.state.withLock { state in
+            (state.descriptor, state.changes, state.changes > state.backedUp)
+        }
+        guard let descriptor = opened, !isAhead else { return }
+        let row = try liveRow(file.id)
+        guard row.inBackup, let version = try storedVersion(of: row) else {
+            file.state.withLock { state in
+                state.changes += 1
+                state.isMarked = true
+                state.isVerified = true
+            }
+            record("Read.2") { writer throws(CatalogueError) in
+                try writer.markNeedsUpload(row.id, due: currentTime())
+            }
+            return background.wake()
+        }
+        let status = try descriptor.status()
+        guard Int64(status.st_size) == version.size,
+            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size),
+            digests.sha256 == version.sha256
+        else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
+        file.state.withLock { state in
+            if state.descriptor === descriptor { state.isVerified = true }
+        }
+        record("Read.2") { writer throws(CatalogueError) in
+            try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
+        }
+    }
+
+    /// `stamp` is the count of changes that the content was compared at: one that has been written since is kept.
+    private func dropDamagedCopy(
+        _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: UInt64
+    ) throws(FileSystemError) {
+        let isDropped = file.state.withLock { state in
+            guard state.descriptor === descriptor, state.changes == stamp else { return false }
+            state.descriptor = nil
+            return true
+        }
+        guard isDropped else { return }
+        let inode = try descriptor.status().st_ino
+        _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            guard try main.status(directory, name)?.st_ino == inode else { return }
+            let asideName = asideName(name)
+            _ = try main.setAside(directory, name, as: asideName)
+            counters.add(\.setAside)
+            logger.error(
+                "a damaged main copy was set aside",
+                metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
+            noteMissing(row)
+        }
+    }
+}
