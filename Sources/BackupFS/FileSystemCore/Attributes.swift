@@ -63,7 +63,7 @@ extension BackupFileSystem {
         attributes.blocks = Int64(status.st_blocks)
     }
 
-    /// Changes mode, owner and times; the row first, then the main copy.
+    /// Changes mode, owner and times: the row (SetAttributes.1), then the main copy (SetAttributes.2).
     package func setAttributes(_ id: ResourceID, _ changes: AttributeChanges) throws(FileSystemError) -> Attributes {
         let now = currentTime()
         let file = files.peek(id)

@@ -150,7 +150,7 @@ extension BackupFileSystem {
         }
     }
 
-    /// Renames; replaces a file or an empty directory unless `noReplace`.
+    /// Renames (Rename.1 to Rename.3); replaces a file or an empty directory unless `noReplace`.
     package func rename(
         from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
         noReplace: Bool
@@ -179,11 +179,13 @@ extension BackupFileSystem {
     ) throws(FileSystemError) {
         let sourceDirectory = try mainDirectory(sourceParent)
         let targetDirectory = try mainDirectory(targetParent)
+        // Rename.1
         let renamed = try change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(
                 from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, now: currentTime())
         }
         guard let intent = renamed.intent else { return }
+        // Rename.2
         do throws(FileSystemError) {
             try followRename(
                 sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory)
