@@ -81,15 +81,20 @@ package struct NewAttributes: Sendable {
     package var mode: UInt32
     package var uid: UInt32
     package var gid: UInt32
+    /// Permissions that are taken from the mode unless the directory has a default access control list.
+    package var umask: UInt32
     /// A symbolic link's target.
     package var target: [UInt8]?
     /// A device node's number (st_rdev).
     package var device: UInt64
 
-    package init(mode: UInt32, uid: UInt32, gid: UInt32, target: [UInt8]? = nil, device: UInt64 = 0) {
+    package init(
+        mode: UInt32, uid: UInt32, gid: UInt32, umask: UInt32 = 0, target: [UInt8]? = nil, device: UInt64 = 0
+    ) {
         self.mode = mode
         self.uid = uid
         self.gid = gid
+        self.umask = umask
         self.target = target
         self.device = device
     }

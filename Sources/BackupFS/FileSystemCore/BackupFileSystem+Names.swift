@@ -90,6 +90,8 @@ extension BackupFileSystem {
         guard name.count <= 255 else { throw .nameTooLong }
         guard !isReserved(parent, name) else { throw .reservedName }
         var attributes = attributes
+        let inherited = try inheritance(of: kind, attributes, from: parent)
+        attributes.mode = inherited.mode
         let directoryRow = try liveRow(parent)
         if directoryRow.mode & UInt32(S_ISGID) != 0 {
             attributes.gid = directoryRow.gid
@@ -100,7 +102,11 @@ extension BackupFileSystem {
             try directories.with(parent) { () throws(FileSystemError) in
                 // A directory or link has no second step to make it durable; a file has its close.
                 let row = try change(kind == .file ? .processCrash : .powerLoss) { writer throws(CatalogueError) in
-                    try writer.create(kind, parent: parent, name: name, final, now: currentTime())
+                    let row = try writer.create(kind, parent: parent, name: name, final, now: currentTime())
+                    for list in inherited.lists {
+                        try writer.setXattr(row.id, list.name, list.value, now: row.changed)
+                    }
+                    return row
                 }
                 do throws(FileSystemError) {
                     let made = try inMain(row, try mainDirectory(parent))

@@ -18,6 +18,7 @@ extension FileSystemError {
         case .noSuchXattr: ENODATA
         case .xattrExists: EEXIST
         case .notSupported: EOPNOTSUPP
+        case .denied: EACCES
         case .invalid: EINVAL
         }
     }

@@ -183,5 +183,6 @@ private struct DirectoryListing {
 /// The attributes of something new, the caller's own.
 func newAttributes(_ mode: mode_t, _ request: Request) -> NewAttributes {
     let caller = request.caller
-    return NewAttributes(mode: UInt32(mode) & 0o7777, uid: caller.uid, gid: caller.gid)
+    return NewAttributes(
+        mode: UInt32(mode) & 0o7777, uid: caller.uid, gid: caller.gid, umask: UInt32(request.umask))
 }

@@ -82,6 +82,9 @@ private func negotiate(_ connection: UnsafeMutablePointer<fuse_conn_info>?) {
     connection.pointee.time_gran = 1
     // The kernel clears set-id bits and capabilities of a file that is written, not we.
     connection.pointee.want &= ~UInt32(FUSE_CAP_HANDLE_KILLPRIV)
+    // It checks access control lists that we keep; whether the umask counts depends on the directory's list.
+    let accessControl = UInt32(FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK)
+    if connection.pointee.capable & accessControl == accessControl { connection.pointee.want |= accessControl }
     // Reads ahead and other background requests that may be under way at once.
     connection.pointee.max_background = 64
     connection.pointee.congestion_threshold = 48

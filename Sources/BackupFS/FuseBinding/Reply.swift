@@ -47,6 +47,9 @@ struct Request: @unchecked Sendable {
         return (context.uid, context.gid, context.pid)
     }
 
+    /// The permissions that its new files are not to have.
+    var umask: mode_t { fuse_req_ctx(raw)?.pointee.umask ?? 0 }
+
     /// Sends the answer; the request is gone afterwards.
     func send(_ reply: Reply, by server: FuseServer) {
         switch reply {
