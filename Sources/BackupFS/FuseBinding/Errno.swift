@@ -34,7 +34,7 @@ extension CatalogueError {
         case .notEmpty: ENOTEMPTY
         case .wouldLoop: EINVAL
         case .diskFull: ENOSPC
-        case .newerSchema, .database: EIO
+        case .newerSchema, .damaged, .database: EIO
         }
     }
 }
