@@ -64,10 +64,12 @@ extension CatalogueReader {
     package func leftovers() throws(CatalogueError) -> [Leftover] {
         let unmatched = try rows(
             """
-            SELECT * FROM resource WHERE kind = 'file' AND needs_upload = 1 AND status <> 'deleted'
-                AND (due IS NOT NULL OR failing_since IS NOT NULL)
-            UNION SELECT * FROM resource WHERE kind = 'file' AND status = 'created' AND in_backup = 0
-            UNION SELECT * FROM resource WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1) AND kind = 'file'
+            SELECT \(Resource.columns), failing_since FROM resource WHERE id IN (
+                SELECT id FROM resource WHERE kind = 'file' AND needs_upload = 1 AND status <> 'deleted'
+                    AND (due IS NOT NULL OR failing_since IS NOT NULL)
+                UNION SELECT id FROM resource WHERE kind = 'file' AND status = 'created' AND in_backup = 0
+                UNION SELECT id FROM resource
+                    WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1) AND kind = 'file')
             ORDER BY id
             """, [])
         var leftovers = unmatched.map { row in
@@ -80,7 +82,7 @@ extension CatalogueReader {
         }
         let superseded = try rows(
             """
-            SELECT resource.*, version.failing_since AS version_since, version.last_error AS version_error
+            SELECT \(Resource.columns), version.failing_since AS version_since, version.last_error AS version_error
             FROM version JOIN resource ON resource.id = version.resource
             WHERE version.state = 'removing' AND version.attempts > 0 AND resource.status <> 'deleted'
             ORDER BY resource.id
@@ -97,8 +99,10 @@ extension CatalogueReader {
     package func dueResources(
         now: Nanoseconds, limit: Int
     ) throws(CatalogueError) -> [(resource: Resource, attempts: Int)] {
-        try rows("SELECT * FROM resource WHERE due <= ? ORDER BY due LIMIT ?", [now, limit])
-            .map { (Resource(row: $0), $0["attempts"]) }
+        try rows(
+            "SELECT \(Resource.columns), attempts FROM resource WHERE due <= ? ORDER BY due LIMIT ?", [now, limit]
+        )
+        .map { (Resource(row: $0), $0["attempts"]) }
     }
 
     /// Versions whose removal is due at `now`, the longest due first.
@@ -132,13 +136,16 @@ extension CatalogueReader {
 
     /// Resources that were being created.
     package func creating() throws(CatalogueError) -> [Resource] {
-        try rows("SELECT * FROM resource WHERE status = 'creating' ORDER BY id", []).map(Resource.init(row:))
+        try rows("SELECT \(Resource.columns) FROM resource WHERE status = 'creating' ORDER BY id", []).map(
+            Resource.init(row:))
     }
 
     /// Files whose content may not be in backup.
     package func needingUpload() throws(CatalogueError) -> [Resource] {
-        try rows("SELECT * FROM resource WHERE needs_upload = 1 AND status <> 'deleted' ORDER BY id", [])
-            .map(Resource.init(row:))
+        try rows(
+            "SELECT \(Resource.columns) FROM resource WHERE needs_upload = 1 AND status <> 'deleted' ORDER BY id", []
+        )
+        .map(Resource.init(row:))
     }
 
     /// Versions whose upload was begun and not committed, and whose resource waits for no upload.

@@ -25,10 +25,19 @@ extension BackupFileSystem {
         if writing { file.state.withLock { $0.writers += 1 } }
         do throws(FileSystemError) {
             // Read while the file is in use: nobody's upload can end between this and `load`.
-            let row = try liveRow(id)
+            let (known, path) = try read { reader throws(CatalogueError) in
+                (try reader.resource(id), try reader.path(of: id))
+            }
+            guard let row = known else { throw .catalogue(.noSuchResource) }
             guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
             file.load(row)
-            if file.descriptor == nil { try openMain(file, row) }
+            if file.descriptor == nil, row.inMain, row.status != .deleted {
+                if let path, let copy = main.openFile(path, as: row) {
+                    file.offer(copy, isVerified: true)
+                } else {
+                    try openMain(file, row)
+                }
+            }
             if truncating { try truncateOpen(handle, to: 0) }
             let isReady = file.state.withLock { state in
                 state.descriptor == nil ? row.size > 0 || !row.inBackup : state.isVerified
@@ -46,9 +55,8 @@ extension BackupFileSystem {
         if handle.file.descriptor == nil, try liveRow(handle.file.id).size == 0 { try await recover(handle.file) }
     }
 
-    /// Opens the main copy if the row says there is one, and compares it with the row.
+    /// Opens the main copy, with its name held still, and compares it with the row.
     private func openMain(_ file: FileState, _ row: Resource) throws(FileSystemError) {
-        guard row.inMain, row.status != .deleted else { return }
         let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) -> Descriptor? in
             if let found = try main.openFile(directory, name, writing: false) { return found }
             // Read.3: the row says main, and main does not have it.
@@ -57,11 +65,7 @@ extension BackupFileSystem {
         }
         guard let descriptor = found ?? nil else { return }
         if file.needsUpload { return file.offer(descriptor, isVerified: true) }
-        let status = try descriptor.status()
-        let agrees =
-            Int64(status.st_size) == row.size && UInt64(status.st_ino) == row.mainInode
-            && Nanoseconds(status.st_mtim) == row.mainModified
-        file.offer(descriptor, isVerified: agrees)
+        file.offer(descriptor, isVerified: row.describes(try descriptor.status()))
     }
 
     func noteMissing(_ row: Resource) {

@@ -1,6 +1,14 @@
 import Catalogue
 import Glibc
 
+extension Resource {
+    /// Whether a file in main looks like the copy that was last known to agree with the row (Read.2).
+    func describes(_ status: stat) -> Bool {
+        Int64(status.st_size) == size && UInt64(status.st_ino) == mainInode
+            && Nanoseconds(status.st_mtim) == mainModified
+    }
+}
+
 extension Resource.Kind {
     /// The file type bits of st_mode.
     package var modeBits: UInt32 {

@@ -125,6 +125,17 @@ package final class MainStorage: Sendable {
         return file
     }
 
+    /// Opens the file at a path below MAIN if it is the copy that `row` describes; nil if it is not, or is not there.
+    ///
+    /// The names need not be held still: another file has another inode number.
+    func openFile(_ path: [[UInt8]], as row: Resource) -> Descriptor? {
+        let text = Array(path.joined(separator: [UInt8(ascii: "/")]))
+        guard text.count < 4000, let file = try? openFile(root, text, writing: false),
+            let status = try? file.status(), row.describes(status)
+        else { return nil }
+        return file
+    }
+
     /// Makes a new file; `.main(errno: EEXIST)` if there is something with this name.
     func createFile(
         _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
