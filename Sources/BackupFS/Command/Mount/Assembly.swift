@@ -58,7 +58,9 @@ enum Assembly {
         do throws(FileSystemError) {
             return try BackupFileSystem(
                 main: main, store: store,
-                settings: .init(closeTimeout: closeTimeout.duration, backgroundTransfers: min(8, transfers)),
+                settings: .init(
+                    closeTimeout: closeTimeout.duration, backgroundTransfers: min(8, transfers),
+                    whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout),
                 logger: logger)
         } catch {
             throw .catalogue(error)

@@ -125,7 +125,7 @@ extension BackupFileSystem {
             failure = error
         }
         let isSynced = await synced
-        background.noteStore(failure)
+        noteStore(failure)
         let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
         guard isSame, failure == nil else {
             // The next attempt with this content takes the version up again; one with another content abandons it.
@@ -189,7 +189,7 @@ extension BackupFileSystem {
     }
 
     /// The row keeps the truth: what failed, and when it is tried again.
-    private func noteUploadFailure(_ file: FileState, _ error: FileSystemError) async {
+    func noteUploadFailure(_ file: FileState, _ error: FileSystemError) async {
         let id = file.id
         logger.error(
             "a file could not be backed up", metadata: ["inode": "\(id.rawValue)", "error": "\(error)"])
@@ -199,7 +199,7 @@ extension BackupFileSystem {
                 let attempts = try writer.reader.attempts(id)
                 let now = currentTime()
                 try writer.recordFailure(
-                    id, error: "\(error)", next: now + BackgroundWorker.backoff(attempts: attempts), now: now)
+                    id, error: "\(error)", next: now + self.background.delay(attempts: attempts), now: now)
             }
         } catch {
             counters.add(\.catalogueFailures)
