@@ -90,7 +90,8 @@ struct OutageTests {
         let faulty = FaultyStore(MemoryStore())
         let rule = faulty.inject(.fail(.unreachable(reason: "connection refused")), on: [.put])
         faulty.inject(.fail(.unreachable(reason: "connection refused")), on: [.check])
-        let store = RetryingStore(faulty, logger: Self.silent)
+        let store = RetryingStore(
+            faulty, backoff: Backoff(first: .milliseconds(1), longest: .milliseconds(1)), logger: Self.silent)
         // One alone finds out.
         await #expect(throws: ObjectStoreError.unreachable(reason: "connection refused")) {
             try await store.put("first", .bytes([1]), ObjectAttributes(), deadline: .now + .seconds(4))

@@ -210,7 +210,8 @@ final class Transfer {
         if code == CURLE_OPERATION_TIMEDOUT, submission.deadline <= .now {
             return .failure(.deadlineExceeded(reason: text))
         }
-        return .failure(ObjectStoreError(curl: code, text: text, endpoint: settings.endpoint))
+        return .failure(
+            ObjectStoreError(curl: code, text: text, endpoint: settings.endpoint, isAnswered: answer.status != 0))
     }
 }
 

@@ -4,7 +4,9 @@ import CCurl
 
 extension ObjectStoreError {
     /// The error behind a request that libcurl has given up; `text` is libcurl's own.
-    init(curl code: CURLcode, text: String, endpoint: S3Endpoint) {
+    ///
+    /// `isAnswered`: the server had begun to answer.
+    init(curl code: CURLcode, text: String, endpoint: S3Endpoint, isAnswered: Bool) {
         let host = endpoint.host
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST:
@@ -23,9 +25,14 @@ extension ObjectStoreError {
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY:
             self = .rejected(
                 code: "NoHTTP", message: "\(host) does not speak HTTP: if it is a port for TLS, write https://")
-        case CURLE_GOT_NOTHING where !endpoint.isSecure:
+        case CURLE_GOT_NOTHING where !endpoint.isSecure, CURLE_RECV_ERROR where !endpoint.isSecure && !isAnswered:
             self = .unreachable(
                 reason: "\(host) closed the connection without an answer: if it is a port for TLS, write https://")
+        case CURLE_OPERATION_TIMEDOUT where text.contains("SSL"):
+            self = .unreachable(reason: "\(host) does not answer in TLS: if it is a port for plain http, write http://")
+        case CURLE_OPERATION_TIMEDOUT where !isAnswered:
+            self = .unreachable(
+                reason: "no connection to \(host) in time: is the port right, is a firewall between? \(text)")
         default: self = .unreachable(reason: text)
         }
     }
