@@ -106,11 +106,15 @@ extension BackupFileSystem {
             return false
         }
         let id = VersionID(now: currentTime())
+        let longestKey = store.longestKey
         let new = Version(
-            id: id, resource: row.id, key: ObjectKey.make(path: path, version: id), size: size, sha256: digests.sha256,
+            id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey), size: size,
+            sha256: digests.sha256,
             state: .uploading)
         let version = try await changeLater(.processCrash) { writer throws(CatalogueError) in
-            try writer.beginUpload(new, now: currentTime()) { $0.key == ObjectKey.make(path: path, version: $0.id) }
+            try writer.beginUpload(new, now: currentTime()) {
+                $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+            }
         }
         let modified = Nanoseconds(try descriptor.status().st_mtim)
         let attributes = ObjectMetadata.make(row, path: path, version: version, modified: modified)
