@@ -72,7 +72,7 @@ struct MountOptionList: Equatable, Sendable {
             settings.closeTimeout = duration
         case "when-backup-is-down", "when_backup_is_down":
             guard let choice = WhenBackupIsDown(rawValue: value) else {
-                throw .wrongUsage("\(name)=\(value) is neither fail nor wait")
+                throw .wrongUsage("\(name)=\(value) is none of fail, timeout and wait")
             }
             settings.whenBackupIsDown = choice
         case "log-level", "log_level":

@@ -28,8 +28,8 @@ struct MountCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "With the backup known to be down: fail closes at once, or wait without limit (else: --close-timeout).",
-            valueName: "fail|wait"))
+            "With the backup known to be down, let closes fail at once, wait for --close-timeout, or without limit.",
+            valueName: "fail|timeout|wait"))
     var whenBackupIsDown: WhenBackupIsDown?
 
     @Flag(name: [.customShort("f"), .long], help: "Stay in the foreground and log to standard error.")
