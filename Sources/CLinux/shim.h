@@ -31,12 +31,24 @@ static inline int backupfs_rename_exclusive(int from_directory, const char *from
     return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, 1u);
 }
 
+// Lets two names change places (RENAME_EXCHANGE).
+static inline int backupfs_rename_exchange(int first_directory, const char *first, int second_directory, const char *second) {
+    return (int)syscall(SYS_renameat2, first_directory, first, second_directory, second, 2u);
+}
+
 static const long backupfs_utime_now = UTIME_NOW;
 static const long backupfs_utime_omit = UTIME_OMIT;
 
 // Copies up to `length` bytes between the files' own offsets; 0 at the end of the source (copy_file_range(2)).
 static inline ssize_t backupfs_copy_file_range(int source, int64_t *offset, int target, size_t length) {
     return syscall(SYS_copy_file_range, source, offset, target, NULL, length, 0u);
+}
+
+static inline ssize_t backupfs_copy_range(int source, int64_t *from, int target, int64_t *to, size_t length) {
+    return syscall(SYS_copy_file_range, source, from, target, to, length, 0u);
+}
+static inline int backupfs_fallocate(int file, int mode, int64_t offset, int64_t length) {
+    return (int)syscall(SYS_fallocate, file, mode, offset, length);
 }
 
 // For the commands: the daemon's process, its control socket and its unmounting. The numbers are those of

@@ -29,8 +29,8 @@ final class TemporaryCatalogue {
     ) throws -> Resource {
         try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.create(
-                kind, parent: parent, name: Array(name.utf8), NewAttributes(mode: 0o644, uid: 1, gid: 2),
-                target: target.map { Array($0.utf8) }, now: 100)
+                kind, parent: parent, name: Array(name.utf8),
+                NewAttributes(mode: 0o644, uid: 1, gid: 2, target: target.map { Array($0.utf8) }), now: 100)
         }
     }
 

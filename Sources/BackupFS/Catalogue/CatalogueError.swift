@@ -18,6 +18,26 @@ package enum CatalogueError: Error, Sendable, Equatable {
     case diskFull
     /// The catalogue was written by a newer version of BackupFS.
     case newerSchema
+    /// The file is no database of SQLite's, or a damaged one; `message` says where.
+    case damaged(message: String)
     /// SQLite failed otherwise; `message` is SQLite's own.
     case database(message: String)
+}
+
+extension CatalogueError: CustomStringConvertible {
+    /// One plain line for an operator.
+    package var description: String {
+        switch self {
+        case .noSuchResource: "no such file"
+        case .nameTaken: "the name is taken"
+        case .notDirectory: "not a directory"
+        case .isDirectory: "it is a directory"
+        case .notEmpty: "the directory is not empty"
+        case .wouldLoop: "a directory cannot be moved into itself"
+        case .diskFull: "the disk that holds it is full"
+        case .newerSchema: "it was written by a newer version of BackupFS"
+        case .damaged(let message): "catalogue.sqlite is damaged (\(message))"
+        case .database(let message): message
+        }
+    }
 }

@@ -161,6 +161,10 @@ extension CatalogueReader {
         package var targetName: [UInt8]
         /// The resource that had the target's name.
         package var replaced: ResourceID?
+        /// The two names changed places.
+        package var isExchange: Bool
+        /// The inode number that main had under the source name before an exchange; 0 if it had nothing there.
+        package var sourceInode: UInt64
     }
 
     /// Renames that main storage may not have followed, oldest first.
@@ -169,7 +173,25 @@ extension CatalogueReader {
             RenameIntent(
                 id: $0["id"], resource: ResourceID($0["resource"]), sourceParent: ResourceID($0["source_parent"]),
                 sourceName: bytes($0["source_name"]), targetParent: ResourceID($0["target_parent"]),
-                targetName: bytes($0["target_name"]), replaced: ($0["replaced"] as Int64?).map(ResourceID.init))
+                targetName: bytes($0["target_name"]), replaced: ($0["replaced"] as Int64?).map(ResourceID.init),
+                isExchange: $0["exchanged"], sourceInode: UInt64(bitPattern: $0["source_inode"] as Int64))
+        }
+    }
+
+    /// A change of one name of a living resource that main storage may not have followed.
+    package struct NameIntent: Sendable {
+        package var id: Int64
+        package var resource: ResourceID
+        package var parent: ResourceID
+        package var name: [UInt8]
+    }
+
+    /// Changes of names that main storage may not have followed, oldest first.
+    package func nameIntents() throws(CatalogueError) -> [NameIntent] {
+        try rows("SELECT * FROM name_intent ORDER BY id", []).map {
+            NameIntent(
+                id: $0["id"], resource: ResourceID($0["resource"]), parent: ResourceID($0["parent"]),
+                name: bytes($0["name"]))
         }
     }
 

@@ -45,6 +45,12 @@ package struct CatalogueReader {
             .map { (ResourceID($0["parent"]), bytes($0["name"])) }
     }
 
+    /// All directories and names that a resource is in, the oldest first.
+    package func locations(of id: ResourceID) throws(CatalogueError) -> [(parent: ResourceID, name: [UInt8])] {
+        try rows("SELECT parent, name FROM name WHERE resource = ? ORDER BY cookie", [id.rawValue])
+            .map { (ResourceID($0["parent"]), bytes($0["name"])) }
+    }
+
     /// The names from the root down to a live resource; nil if it has no name (any more).
     ///
     /// The root's path is empty.
@@ -160,6 +166,7 @@ extension Resource {
         deletedAt = row["deleted_at"]
         linkCount = UInt32(row["link_count"] as Int64)
         target = (row["target"] as Data?).map(bytes)
+        device = UInt64(bitPattern: row["device"] as Int64)
         inMain = row["in_main"]
         inBackup = row["in_backup"]
         needsUpload = row["needs_upload"]

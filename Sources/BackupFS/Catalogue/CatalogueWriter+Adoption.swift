@@ -11,10 +11,11 @@ package struct AdoptedAttributes: Sendable {
     var modified: Nanoseconds
     var changed: Nanoseconds
     var target: [UInt8]?
+    var device: UInt64
 
     package init(
         mode: UInt32, uid: UInt32, gid: UInt32, size: Int64, accessed: Nanoseconds, modified: Nanoseconds,
-        changed: Nanoseconds, target: [UInt8]?
+        changed: Nanoseconds, target: [UInt8]?, device: UInt64
     ) {
         self.mode = mode
         self.uid = uid
@@ -24,6 +25,7 @@ package struct AdoptedAttributes: Sendable {
         self.modified = modified
         self.changed = changed
         self.target = target
+        self.device = device
     }
 }
 
@@ -35,9 +37,11 @@ extension CatalogueWriter {
         _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ found: AdoptedAttributes
     ) throws(CatalogueError) -> ResourceID {
         if let known = try reader.lookup(parent: parent, name: name) { return known.id }
-        let attributes = NewAttributes(mode: found.mode, uid: found.uid, gid: found.gid)
-        let row = try create(
-            kind, parent: parent, name: name, attributes, target: found.target, now: found.modified)
+        let attributes = NewAttributes(
+            mode: found.mode, uid: found.uid, gid: found.gid, target: found.target, device: found.device)
+        let directory = try live(parent)
+        let row = try create(kind, parent: parent, name: name, attributes, now: found.modified)
+        try restoreTimes(of: directory)
         try run(
             """
             UPDATE resource SET size = ?, accessed = ?, modified = ?, changed = ?, in_main = 1,
@@ -47,5 +51,21 @@ extension CatalogueWriter {
         if try reader.setting("adopted.first") == nil { try set("adopted.first", to: "\(row.id.rawValue)") }
         try set("adopted.last", to: "\(row.id.rawValue)")
         return row.id
+    }
+
+    /// Gives an adopted resource the name of another hard link to it, unless the name is taken.
+    package func adoptLink(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError) {
+        guard try reader.lookup(parent: parent, name: name) == nil else { return }
+        let directory = try live(parent)
+        let intent = try link(id, parent: parent, name: name, now: try live(id).changed)
+        try finishNameIntent(intent)
+        try restoreTimes(of: directory)
+    }
+
+    /// What an adopted directory holds was there before: its times are those it had.
+    private func restoreTimes(of directory: Resource) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET modified = ?, changed = ? WHERE id = ?",
+            [directory.modified, directory.changed, directory.id.rawValue])
     }
 }

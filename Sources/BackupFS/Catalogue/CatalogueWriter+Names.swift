@@ -9,8 +9,7 @@ extension CatalogueWriter {
     /// A new resource is `creating` and stored nowhere yet. Throws `.nameTaken`, `.noSuchResource` or `.notDirectory`
     /// (the parent).
     package func create(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, target: [UInt8]? = nil,
-        now: Nanoseconds
+        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
         let directory = try live(parent)
         guard directory.kind == .directory else { throw .notDirectory }
@@ -18,11 +17,12 @@ extension CatalogueWriter {
         try run(
             """
             INSERT INTO resource (kind, status, mode, uid, gid, size, accessed, modified, changed, created_at,
-                link_count, target) VALUES (?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                link_count, target, device) VALUES (?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                kind.rawValue, attributes.mode, attributes.uid, attributes.gid, target?.count ?? 0, now, now, now, now,
-                kind == .directory ? 2 : 1, target.map { Data($0) },
+                kind.rawValue, attributes.mode, attributes.uid, attributes.gid, attributes.target?.count ?? 0, now, now,
+                now, now, kind == .directory ? 2 : 1, attributes.target.map { Data($0) },
+                Int64(bitPattern: attributes.device),
             ])
         let id = ResourceID(database.lastInsertedRowID)
         try run(
@@ -45,8 +45,9 @@ extension CatalogueWriter {
 
     /// The soft delete: steps 1 and 2 of the delete scenario.
     ///
-    /// Returns the row as it is afterwards. `directory` says what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`,
-    /// `.isDirectory`, `.notDirectory`, `.notEmpty`.
+    /// A resource with other names lives on and only loses this one. Returns the row as it is afterwards. `directory` says
+    /// what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`, `.isDirectory`,
+    /// `.notDirectory`, `.notEmpty`.
     package func delete(
         parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
@@ -59,7 +60,11 @@ extension CatalogueWriter {
         }
         try run("DELETE FROM name WHERE parent = ? AND name = ?", [parent.rawValue, Data(name)])
         try touchDirectory(parent, linkChange: directory ? -1 : 0, now: now)
-        try markDeleted(resource, parent: parent, name: name, now: now)
+        if !directory, resource.linkCount > 1 {
+            try changeLinkCount(resource.id, by: -1, now: now)
+        } else {
+            try markDeleted(resource, parent: parent, name: name, now: now)
+        }
         return try reader.resource(resource.id) ?? resource
     }
 
@@ -121,9 +126,12 @@ extension CatalogueWriter {
         return Renamed(moved: moved, replaced: replaced, intent: database.lastInsertedRowID)
     }
 
-    /// Main storage has followed the rename: its intent is done.
-    package func finishRename(_ intent: Int64) throws(CatalogueError) {
+    /// Main storage has followed the rename: its intent is done, and main has nothing of a resource that was deleted by it.
+    package func finishRename(_ intent: Int64, replaced: ResourceID? = nil) throws(CatalogueError) {
         try run("DELETE FROM rename_intent WHERE id = ?", [intent])
+        guard let replaced else { return }
+        try run(
+            "UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ? AND status = 'deleted'", [replaced.rawValue])
     }
 
     /// Main storage could not follow: the names are as they were before, the replaced resource lives again.
@@ -152,7 +160,7 @@ extension CatalogueWriter {
         if let intent = renamed.intent { try finishRename(intent) }
     }
 
-    private func refuseLoop(moving id: ResourceID, into directory: ResourceID) throws(CatalogueError) {
+    func refuseLoop(moving id: ResourceID, into directory: ResourceID) throws(CatalogueError) {
         var current = directory
         while current != .root {
             guard current != id else { throw .wouldLoop }
@@ -161,7 +169,12 @@ extension CatalogueWriter {
         }
     }
 
-    private func touchDirectory(_ id: ResourceID, linkChange: Int, now: Nanoseconds) throws(CatalogueError) {
+    func changeLinkCount(_ id: ResourceID, by change: Int, now: Nanoseconds) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET link_count = link_count + ?, changed = ? WHERE id = ?", [change, now, id.rawValue])
+    }
+
+    func touchDirectory(_ id: ResourceID, linkChange: Int, now: Nanoseconds) throws(CatalogueError) {
         try run(
             "UPDATE resource SET modified = ?, changed = ?, link_count = link_count + ? WHERE id = ?",
             [now, now, linkChange, id.rawValue])

@@ -106,12 +106,13 @@ extension CatalogueWriter {
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,
                 version_number = version_number + 1, in_main = ?, needs_upload = ?,
-                size = ?, modified = ?, main_inode = ?, main_modified = ?, due = NULL, attempts = 0,
+                size = ?, modified = ?, changed = max(changed, ?), main_inode = ?, main_modified = ?, due = NULL, attempts = 0,
                 failing_since = NULL, last_error = NULL WHERE id = ?
             """,
             [
                 version.id.description, main != nil, stillChanging, main?.size ?? version.size,
-                main?.modified ?? resource.modified, Int64(bitPattern: main?.inode ?? 0), main?.modified ?? 0,
+                main?.modified ?? resource.modified, main?.modified ?? resource.changed,
+                Int64(bitPattern: main?.inode ?? 0), main?.modified ?? 0,
                 resource.id.rawValue,
             ])
     }

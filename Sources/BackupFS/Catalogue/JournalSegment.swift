@@ -30,6 +30,7 @@ package enum JournalRecord: Sendable, Equatable {
         package var createdAt: Int64
         package var deletedAt: Int64?
         package var target: Data?
+        package var device: UInt64?
         package var version: String?
         package var key: String?
         package var sha256: Data?
@@ -83,7 +84,8 @@ extension CatalogueReader {
                 uid: resource.uid, gid: resource.gid, size: resource.size, accessed: resource.accessed,
                 modified: resource.modified, changed: resource.changed, createdAt: resource.createdAt,
                 deletedAt: resource.deletedAt, target: resource.target.map { Data($0) },
-                version: stored?.id.description, key: stored?.key, sha256: stored.map { Data($0.sha256) }))
+                device: resource.device == 0 ? nil : resource.device, version: stored?.id.description, key: stored?.key,
+                sha256: stored.map { Data($0.sha256) }))
     }
 }
 

@@ -24,6 +24,10 @@ package struct Resource: Sendable, Equatable {
         case file
         case directory
         case symlink
+        case fifo
+        case socket
+        case character
+        case block
     }
 
     /// Where it is in its life.
@@ -54,6 +58,8 @@ package struct Resource: Sendable, Equatable {
     package var linkCount: UInt32
     /// A symbolic link's target, any bytes but NUL.
     package var target: [UInt8]?
+    /// A device node's number (st_rdev); 0 otherwise.
+    package var device: UInt64
     /// Main storage holds the content, as far as we know.
     package var inMain: Bool
     /// Backup storage holds the content of `version`.
@@ -75,11 +81,22 @@ package struct NewAttributes: Sendable {
     package var mode: UInt32
     package var uid: UInt32
     package var gid: UInt32
+    /// Permissions that are taken from the mode unless the directory has a default access control list.
+    package var umask: UInt32
+    /// A symbolic link's target.
+    package var target: [UInt8]?
+    /// A device node's number (st_rdev).
+    package var device: UInt64
 
-    package init(mode: UInt32, uid: UInt32, gid: UInt32) {
+    package init(
+        mode: UInt32, uid: UInt32, gid: UInt32, umask: UInt32 = 0, target: [UInt8]? = nil, device: UInt64 = 0
+    ) {
         self.mode = mode
         self.uid = uid
         self.gid = gid
+        self.umask = umask
+        self.target = target
+        self.device = device
     }
 }
 

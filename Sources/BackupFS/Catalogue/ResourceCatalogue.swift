@@ -34,6 +34,16 @@ package final class ResourceCatalogue: Sendable {
         queue = CommitQueue(pool: pool)
     }
 
+    /// Throws `.damaged` if SQLite finds its file damaged.
+    ///
+    /// Reads all of the file: about a second for a million resources.
+    package func checkIntegrity() throws(CatalogueError) {
+        let finding = try read { reader throws(CatalogueError) in
+            try reader.row("PRAGMA quick_check(1)", []).map { $0[0] as String }
+        }
+        guard finding == "ok" else { throw .damaged(message: finding ?? "no answer") }
+    }
+
     /// Closes every connection; the catalogue cannot be used afterwards.
     package func close() throws(CatalogueError) {
         try Self.translating { try pool.close() }
@@ -104,6 +114,10 @@ package final class ResourceCatalogue: Sendable {
     static func translate(_ error: any Error) -> CatalogueError {
         if let error = error as? CatalogueError { return error }
         guard let error = error as? DatabaseError else { return .database(message: "\(error)") }
-        return error.resultCode == .SQLITE_FULL ? .diskFull : .database(message: error.description)
+        switch error.resultCode {
+        case .SQLITE_FULL: return .diskFull
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(message: error.message ?? "\(error.resultCode)")
+        default: return .database(message: error.description)
+        }
     }
 }

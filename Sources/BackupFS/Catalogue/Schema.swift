@@ -18,7 +18,7 @@ enum Schema {
 
         CREATE TABLE resource (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
-            kind TEXT NOT NULL CHECK (kind IN ('file', 'directory', 'symlink')),
+            kind TEXT NOT NULL CHECK (kind IN ('file', 'directory', 'symlink', 'fifo', 'socket', 'character', 'block')),
             status TEXT NOT NULL CHECK (status IN ('creating', 'created', 'deleted')),
             mode INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 4095),
             uid INTEGER NOT NULL,
@@ -31,6 +31,7 @@ enum Schema {
             deleted_at INTEGER,
             link_count INTEGER NOT NULL CHECK (link_count >= 0),
             target BLOB,
+            device INTEGER NOT NULL DEFAULT 0,
             in_main INTEGER NOT NULL DEFAULT 0 CHECK (in_main IN (0, 1)),
             in_backup INTEGER NOT NULL DEFAULT 0 CHECK (in_backup IN (0, 1)),
             needs_upload INTEGER NOT NULL DEFAULT 0 CHECK (needs_upload IN (0, 1)),
@@ -100,7 +101,18 @@ enum Schema {
             source_name BLOB NOT NULL,
             target_parent INTEGER NOT NULL,
             target_name BLOB NOT NULL,
-            replaced INTEGER
+            replaced INTEGER,
+            -- The two names changed places (RENAME_EXCHANGE); what main had under the source name then.
+            exchanged INTEGER NOT NULL DEFAULT 0,
+            source_inode INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+
+        -- A name that a living resource got beside its others, or lost, and that main storage may not have followed.
+        CREATE TABLE name_intent (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            resource INTEGER NOT NULL,
+            parent INTEGER NOT NULL,
+            name BLOB NOT NULL
         ) STRICT;
 
         -- What changed and has not been shipped to backup storage yet (docs/ARCHITECTURE.md, Journal).

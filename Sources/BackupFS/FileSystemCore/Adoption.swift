@@ -3,6 +3,7 @@
 
 import Catalogue
 import Glibc
+import Synchronization
 
 extension BackupFileSystem {
     /// Makes rows for everything in main.
@@ -13,6 +14,8 @@ extension BackupFileSystem {
     func adoptMain() throws(FileSystemError) {
         var directories: [(id: ResourceID, path: [[UInt8]])] = [(.root, [])]
         var skipped = 0
+        // Hard links: the resource that the first name of a file got.
+        let linked = Mutex<[MainStorage.Identity: ResourceID]>([:])
         while let next = directories.popLast() {
             let found = try main.entries(next.path)
             let adoptable = found.filter {
@@ -24,7 +27,12 @@ extension BackupFileSystem {
                 var children: [(id: ResourceID, name: [UInt8])] = []
                 for entry in adoptable {
                     guard let kind = entry.kind else { continue }
+                    if let identity = entry.identity, let known = linked.withLock({ $0[identity] }) {
+                        try writer.adoptLink(known, parent: next.id, name: entry.name)
+                        continue
+                    }
                     let id = try writer.adopt(kind, parent: next.id, name: entry.name, entry.attributes)
+                    if let identity = entry.identity { linked.withLock { $0[identity] = id } }
                     if kind == .directory { children.append((id, entry.name)) }
                 }
                 return children
@@ -36,7 +44,7 @@ extension BackupFileSystem {
         }
         if skipped > 0 {
             logger.warning(
-                "devices, sockets and pipes in main are not backed up and not shown", metadata: ["count": "\(skipped)"])
+                "files of an unknown kind in main are not backed up and not shown", metadata: ["count": "\(skipped)"])
         }
     }
 

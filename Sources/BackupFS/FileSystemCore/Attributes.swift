@@ -63,8 +63,15 @@ extension BackupFileSystem {
         attributes.blocks = Int64(status.st_blocks)
     }
 
-    /// Changes mode, owner and times; the row first, then the main copy.
+    /// Changes mode, owner and times: the row (SetAttributes.1), then the main copy (SetAttributes.2).
     package func setAttributes(_ id: ResourceID, _ changes: AttributeChanges) throws(FileSystemError) -> Attributes {
+        try setAttributes(id, changes, keepingAccessControl: false)
+    }
+
+    /// `keepingAccessControl`: the mode comes from an access control list, and does not change it.
+    func setAttributes(
+        _ id: ResourceID, _ changes: AttributeChanges, keepingAccessControl: Bool
+    ) throws(FileSystemError) -> Attributes {
         let now = currentTime()
         let file = files.peek(id)
         let updated = try change(.powerLoss) { writer throws(CatalogueError) in
@@ -76,6 +83,13 @@ extension BackupFileSystem {
             row.modified = changes.modified?.nanoseconds(now: now) ?? row.modified
             row.changed = now
             try writer.updateAttributes(row)
+            if let mode = changes.mode, !keepingAccessControl,
+                let value = try writer.reader.xattr(id, AccessControlList.access),
+                var list = AccessControlList(value)
+            {
+                list.setMode(mode)
+                try writer.setXattr(id, AccessControlList.access, list.bytes, now: now)
+            }
             return row
         }
         followAttributes(updated, changes, file: file)

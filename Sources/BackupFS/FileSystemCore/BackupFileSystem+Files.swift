@@ -129,11 +129,13 @@ extension BackupFileSystem {
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
         let row = try liveRow(file.id)
-        let made: Void? = try atLocation(of: file.id) { (directory, name) throws(FileSystemError) in
-            // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
-            file.offer(try createInMain(directory, name, row), isVerified: true)
-        }
-        guard made != nil else { throw .catalogue(.noSuchResource) }
+        let stagedName = "empty-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
+        let staged = try main.createStaged(stagedName)
+        defer { main.removeStaged(stagedName) }
+        try main.setAttributes(
+            of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
+        // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
+        if try !placeInMain(file, stagedName, staged) { file.offer(staged, isVerified: true) }
     }
 
     /// truncate(2): the new version is in backup before this returns.

@@ -66,18 +66,17 @@ extension BackupFileSystem {
         return try self.attributes(of: row)
     }
 
-    /// Creates a symbolic link.
-    package func makeSymlink(
-        parent: ResourceID, name: [UInt8], target: [UInt8], uid: UInt32, gid: UInt32
+    /// Creates a symbolic link, pipe, socket or device node.
+    package func makeNode(
+        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
     ) throws(FileSystemError) -> Attributes {
-        let attributes = NewAttributes(mode: 0o777, uid: uid, gid: gid)
-        let (row, _) = try create(.symlink, parent: parent, name: name, attributes, target: target) {
+        let (row, _) = try create(kind, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) in
             do throws(FileSystemError) {
-                try self.main.makeSymlink(directory, name, target: target, uid: uid, gid: gid)
+                try self.main.makeNode(directory, name, row)
             } catch .main(errno: EEXIST, _) {
                 try self.clearTheWay(directory, name)
-                try self.main.makeSymlink(directory, name, target: target, uid: uid, gid: gid)
+                try self.main.makeNode(directory, name, row)
             }
         }
         return try self.attributes(of: row)
@@ -85,12 +84,14 @@ extension BackupFileSystem {
 
     /// Write.1: the row; Write.2: main storage, by `inMain`; Write.3: the row says main.
     private func create<Made>(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, target: [UInt8]? = nil,
+        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes,
         inMain: (Resource, Descriptor) throws(FileSystemError) -> Made
     ) throws(FileSystemError) -> (Resource, Made) {
         guard name.count <= 255 else { throw .nameTooLong }
         guard !isReserved(parent, name) else { throw .reservedName }
         var attributes = attributes
+        let inherited = try inheritance(of: kind, attributes, from: parent)
+        attributes.mode = inherited.mode
         let directoryRow = try liveRow(parent)
         if directoryRow.mode & UInt32(S_ISGID) != 0 {
             attributes.gid = directoryRow.gid
@@ -101,7 +102,11 @@ extension BackupFileSystem {
             try directories.with(parent) { () throws(FileSystemError) in
                 // A directory or link has no second step to make it durable; a file has its close.
                 let row = try change(kind == .file ? .processCrash : .powerLoss) { writer throws(CatalogueError) in
-                    try writer.create(kind, parent: parent, name: name, final, target: target, now: currentTime())
+                    let row = try writer.create(kind, parent: parent, name: name, final, now: currentTime())
+                    for list in inherited.lists {
+                        try writer.setXattr(row.id, list.name, list.value, now: row.changed)
+                    }
+                    return row
                 }
                 do throws(FileSystemError) {
                     let made = try inMain(row, try mainDirectory(parent))
@@ -117,7 +122,7 @@ extension BackupFileSystem {
         }
     }
 
-    /// Deletes a file, link or empty directory.
+    /// Deletes a name of a file or link, and with its last one the resource; or an empty directory.
     ///
     /// Delete.1 and Delete.2 durably, then main (Delete.3, Delete.4); backup follows in the background (Delete.5,
     /// Delete.6). Succeeds whatever the storages do (Delete.7).
@@ -126,12 +131,18 @@ extension BackupFileSystem {
         guard !isReserved(parent, name) else { throw .catalogue(.noSuchResource) }
         try tree.shared { () throws(FileSystemError) in
             try directories.with(parent) { () throws(FileSystemError) in
-                let row = try releasingReserve { () throws(FileSystemError) in
+                let deleted = try releasingReserve { () throws(FileSystemError) in
                     try change(.powerLoss) { writer throws(CatalogueError) in
-                        try writer.delete(parent: parent, name: name, directory: directory, now: currentTime())
+                        let row = try writer.delete(
+                            parent: parent, name: name, directory: directory, now: currentTime())
+                        // A resource that lives on under another name has nowhere else to say that main must follow.
+                        let lives = row.status != .deleted
+                        return (
+                            row: row, intent: lives ? try writer.addNameIntent(row.id, parent: parent, name: name) : nil
+                        )
                     }
                 }
-                removeFromMain(row, parent: parent, name: name)
+                removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
             }
         }
         background.wake()
@@ -150,7 +161,7 @@ extension BackupFileSystem {
         }
     }
 
-    /// Renames; replaces a file or an empty directory unless `noReplace`.
+    /// Renames (Rename.1 to Rename.3); replaces a file or an empty directory unless `noReplace`.
     package func rename(
         from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
         noReplace: Bool
@@ -158,19 +169,41 @@ extension BackupFileSystem {
         guard targetName.count <= 255, sourceName.count <= 255 else { throw .nameTooLong }
         guard !isReserved(sourceParent, sourceName) else { throw .catalogue(.noSuchResource) }
         guard !isReserved(targetParent, targetName) else { throw .reservedName }
-        let source = try read { reader throws(CatalogueError) in
-            try reader.lookup(parent: sourceParent, name: sourceName)
+        try moving([(sourceParent, sourceName)], in: sourceParent, targetParent) { () throws(FileSystemError) in
+            try self.moveLocked(from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace)
         }
-        guard let source else { throw .catalogue(.noSuchResource) }
-        let move = { () throws(FileSystemError) in
-            try self.directories.with(sourceParent, targetParent) { () throws(FileSystemError) in
-                try self.moveLocked(
-                    from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace)
-            }
-        }
-        // The paths of everything below a directory change with it: nobody may be using one.
-        if source.kind == .directory { try tree.exclusive(move) } else { try tree.shared(move) }
         background.wake()
+    }
+
+    /// Runs `body`, which moves `names` between two directories, with their names held still.
+    ///
+    /// The paths of everything below a directory change with it: if one of the names is a directory, nobody may be using
+    /// a path meanwhile.
+    func moving(
+        _ names: [(parent: ResourceID, name: [UInt8])], in first: ResourceID, _ second: ResourceID,
+        _ body: () throws(FileSystemError) -> Void
+    ) throws(FileSystemError) {
+        func movesDirectory() throws(FileSystemError) -> Bool {
+            for (parent, name) in names {
+                let row = try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+                if row?.kind == .directory { return true }
+            }
+            return false
+        }
+        if try !movesDirectory() {
+            let isDone = try tree.shared { () throws(FileSystemError) in
+                try directories.with(first, second) { () throws(FileSystemError) in
+                    // Another resource may have taken the name before the lock was ours.
+                    if try movesDirectory() { return false }
+                    try body()
+                    return true
+                }
+            }
+            if isDone { return }
+        }
+        try tree.exclusive { () throws(FileSystemError) in
+            try directories.with(first, second) { () throws(FileSystemError) in try body() }
+        }
     }
 
     private func moveLocked(
@@ -179,11 +212,13 @@ extension BackupFileSystem {
     ) throws(FileSystemError) {
         let sourceDirectory = try mainDirectory(sourceParent)
         let targetDirectory = try mainDirectory(targetParent)
+        // Rename.1
         let renamed = try change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(
                 from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, now: currentTime())
         }
         guard let intent = renamed.intent else { return }
+        // Rename.2
         do throws(FileSystemError) {
             try followRename(
                 sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory)
@@ -196,8 +231,7 @@ extension BackupFileSystem {
         }
         let replaced = renamed.replaced?.id
         record("Rename.3") { writer throws(CatalogueError) in
-            try writer.finishRename(intent)
-            if let replaced { try writer.markNotInMain(replaced) }
+            try writer.finishRename(intent, replaced: replaced)
         }
     }
 
@@ -236,7 +270,7 @@ extension BackupFileSystem {
             "something in main that the catalogue does not know was set aside", metadata: ["aside": "\(asideName)"])
     }
 
-    private func isReserved(_ parent: ResourceID, _ name: [UInt8]) -> Bool {
+    func isReserved(_ parent: ResourceID, _ name: [UInt8]) -> Bool {
         parent == .root && name == MainStorage.reservedName
     }
 }

@@ -50,12 +50,21 @@ extension BackupFileSystem {
         _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
-        let exists = try read { reader throws(CatalogueError) in try reader.xattr(id, name) } != nil
-        if mode == .create, exists { throw .xattrExists }
-        if mode == .replace, !exists { throw .noSuchXattr }
-        try change(.powerLoss) { writer throws(CatalogueError) in
+        if isAccessControl(name) { return try setAccessControl(id, name, value) }
+        try storeXattr(id, name, value, mode: mode)
+    }
+
+    func storeXattr(
+        _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
+    ) throws(FileSystemError) {
+        let refusal = try change(.powerLoss) { writer throws(CatalogueError) -> FileSystemError? in
+            let exists = mode == .any ? false : try writer.reader.xattr(id, name) != nil
+            if mode == .create, exists { return .xattrExists }
+            if mode == .replace, !exists { return .noSuchXattr }
             try writer.setXattr(id, name, value, now: currentTime())
+            return nil
         }
+        if let refusal { throw refusal }
     }
 
     /// Removes an attribute.
@@ -70,6 +79,11 @@ extension BackupFileSystem {
     private func isSettable(_ name: String) -> Bool {
         guard !name.hasPrefix("user.backupfs.") else { return false }
         return name.hasPrefix("user.") || name.hasPrefix("trusted.") || name.hasPrefix("security.")
+            || isAccessControl(name)
+    }
+
+    private func isAccessControl(_ name: String) -> Bool {
+        name == AccessControlList.access || name == AccessControlList.inherited
     }
 
     /// Where the commands reach this daemon, whatever is mounted over MAIN.

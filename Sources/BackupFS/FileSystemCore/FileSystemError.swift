@@ -29,6 +29,8 @@ package enum FileSystemError: Error, Sendable, Equatable {
     case xattrExists
     /// The operation is not supported for this kind of resource or attribute.
     case notSupported
+    /// Not permitted for this kind of resource.
+    case denied
     /// The operation makes no sense for this kind of resource.
     case invalid
     /// The file system is shutting down.
@@ -51,6 +53,7 @@ extension FileSystemError: CustomStringConvertible {
         case .noSuchXattr: "the extended attribute is not set"
         case .xattrExists: "the extended attribute is set already"
         case .notSupported: "not supported"
+        case .denied: "permission denied"
         case .invalid: "invalid argument"
         case .shuttingDown: "the file system is being unmounted"
         }

@@ -10,6 +10,7 @@ extension BackupFileSystem {
     /// `mainMayBeTorn`: the machine itself went down, so bytes in main that were never acknowledged may be anything.
     func repair(mainMayBeTorn: Bool) throws(FileSystemError) {
         try repeatRenames()
+        try repeatNames()
         try finishCreations()
         try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
         try abandonUnwantedUploads()
@@ -24,15 +25,37 @@ extension BackupFileSystem {
                 try repeatRename(intent, moved)
             }
             try change(.powerLoss) { writer throws(CatalogueError) in
-                try writer.finishRename(intent.id)
-                if let replaced = intent.replaced { try writer.markNotInMain(replaced) }
+                try writer.finishRename(intent.id, replaced: intent.replaced)
             }
+        }
+    }
+
+    /// Names that living resources got or lost, and main may not have followed.
+    private func repeatNames() throws(FileSystemError) {
+        for intent in try read({ reader throws(CatalogueError) in try reader.nameIntents() }) {
+            let live = try read { reader throws(CatalogueError) in
+                try reader.lookup(parent: intent.parent, name: intent.name)
+            }
+            if live?.id == intent.resource {
+                try linkInMain(intent.resource, parent: intent.parent, name: intent.name)
+            } else if live == nil,
+                try read({ reader throws(CatalogueError) in try reader.resource(intent.parent) })?.status == .created
+            {
+                _ = try main.remove(try mainDirectory(intent.parent), intent.name, isDirectory: false)
+            }
+            try change(.powerLoss) { writer throws(CatalogueError) in try writer.finishNameIntent(intent.id) }
         }
     }
 
     private func repeatRename(_ intent: CatalogueReader.RenameIntent, _ moved: Resource) throws(FileSystemError) {
         let source = try mainDirectory(intent.sourceParent)
         let target = try mainDirectory(intent.targetParent)
+        if intent.isExchange {
+            // What is under the source name tells whether main has followed.
+            guard try main.status(source, intent.sourceName).map({ UInt64($0.st_ino) }) ?? 0 == intent.sourceInode
+            else { return }
+            return try followExchange(source, intent.sourceName, target, intent.targetName)
+        }
         if try main.status(source, intent.sourceName) != nil {
             return try followRename(
                 source, intent.sourceName, target, intent.targetName, isDirectory: moved.kind == .directory)
@@ -58,10 +81,10 @@ extension BackupFileSystem {
                     if found == S_IFDIR { return true }
                     if found != nil { try clearTheWay(directory, name) }
                     try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-                case .symlink:
-                    if found == S_IFLNK { return true }
+                case .symlink, .fifo, .socket, .character, .block:
+                    if found == row.kind.modeBits { return true }
                     if found != nil { try clearTheWay(directory, name) }
-                    try main.makeSymlink(directory, name, target: row.target ?? [], uid: row.uid, gid: row.gid)
+                    try main.makeNode(directory, name, row)
                 }
                 return true
             }

@@ -57,6 +57,9 @@ extension BackupFileSystem {
                 adopted: try reader.setting(Setting.adopted)
             )
         }
+        if last.clean != "yes", last.boot != nil {
+            do throws(CatalogueError) { try catalogue.checkIntegrity() } catch { throw .catalogue(error) }
+        }
         let boot = Self.bootIdentifier()
         try repair(mainMayBeTorn: last.clean != "yes" && last.boot != nil && last.boot != boot)
         try change(.powerLoss) { writer throws(CatalogueError) in

@@ -18,6 +18,7 @@ extension FileSystemError {
         case .noSuchXattr: ENODATA
         case .xattrExists: EEXIST
         case .notSupported: EOPNOTSUPP
+        case .denied: EACCES
         case .invalid: EINVAL
         }
     }
@@ -33,7 +34,7 @@ extension CatalogueError {
         case .notEmpty: ENOTEMPTY
         case .wouldLoop: EINVAL
         case .diskFull: ENOSPC
-        case .newerSchema, .database: EIO
+        case .newerSchema, .damaged, .database: EIO
         }
     }
 }

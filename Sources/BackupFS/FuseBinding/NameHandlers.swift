@@ -20,13 +20,21 @@ enum NameHandlers {
         }
     }
 
-    /// mknod(2): an empty regular file, which is backed up before the call returns.
-    ///
-    /// Devices, pipes and sockets are refused.
-    static func makeNode(_ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t) {
+    /// mknod(2): a device, pipe or socket, or an empty regular file, which is backed up before the call returns.
+    static func makeNode(
+        _ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t, _ device: dev_t
+    ) {
         serve(raw) { (server, request) throws(FileSystemError) in
-            guard mode & S_IFMT == S_IFREG || mode & S_IFMT == 0 else { return .now(.failure(errno: EPERM)) }
             let fileSystem = server.fileSystem
+            let kind = mode & S_IFMT == 0 ? .file : Resource.Kind(modeBits: mode)
+            guard let kind, kind != .directory, kind != .symlink else { return .now(.failure(errno: EINVAL)) }
+            guard kind == .file else {
+                var attributes = newAttributes(mode, request)
+                attributes.device = kind == .character || kind == .block ? UInt64(device) : 0
+                let made = try fileSystem.makeNode(
+                    kind, parent: ResourceID(parent), name: bytes(name), attributes)
+                return .now(.entry(made))
+            }
             let made = try fileSystem.createFile(
                 parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request), writing: true)
             return .later { () async throws(FileSystemError) in
@@ -42,9 +50,20 @@ enum NameHandlers {
     ) {
         serve(raw) { (server, request) throws(FileSystemError) in
             let caller = request.caller
-            let made = try server.fileSystem.makeSymlink(
-                parent: ResourceID(parent), name: bytes(name), target: bytes(target), uid: caller.uid, gid: caller.gid)
+            let attributes = NewAttributes(mode: 0o777, uid: caller.uid, gid: caller.gid, target: bytes(target))
+            let made = try server.fileSystem.makeNode(
+                .symlink, parent: ResourceID(parent), name: bytes(name), attributes)
             return .now(.entry(made))
+        }
+    }
+
+    static func link(
+        _ raw: fuse_req_t?, _ inode: fuse_ino_t, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?
+    ) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            .now(
+                .entry(
+                    try server.fileSystem.link(ResourceID(inode), parent: ResourceID(parent), name: bytes(name))))
         }
     }
 
@@ -65,12 +84,18 @@ enum NameHandlers {
         _ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ newParent: fuse_ino_t,
         _ newName: UnsafePointer<CChar>?, _ flags: UInt32
     ) {
-        let noReplace: UInt32 = 1  // RENAME_NOREPLACE
+        // RENAME_NOREPLACE and RENAME_EXCHANGE of <linux/fs.h>.
+        let (noReplace, exchange): (UInt32, UInt32) = (1, 2)
         serve(raw) { (server, _) throws(FileSystemError) in
-            guard flags & ~noReplace == 0 else { return .now(.failure(errno: EINVAL)) }
-            try server.fileSystem.rename(
-                from: ResourceID(parent), bytes(name), to: ResourceID(newParent), bytes(newName),
-                noReplace: flags & noReplace != 0)
+            let fileSystem = server.fileSystem
+            let (source, target) = (ResourceID(parent), ResourceID(newParent))
+            switch flags {
+            case 0, noReplace:
+                try fileSystem.rename(
+                    from: source, bytes(name), to: target, bytes(newName), noReplace: flags == noReplace)
+            case exchange: try fileSystem.exchange(source, bytes(name), target, bytes(newName))
+            default: return .now(.failure(errno: EINVAL))
+            }
             return .now(.success)
         }
     }
@@ -158,5 +183,6 @@ private struct DirectoryListing {
 /// The attributes of something new, the caller's own.
 func newAttributes(_ mode: mode_t, _ request: Request) -> NewAttributes {
     let caller = request.caller
-    return NewAttributes(mode: UInt32(mode) & 0o7777, uid: caller.uid, gid: caller.gid)
+    return NewAttributes(
+        mode: UInt32(mode) & 0o7777, uid: caller.uid, gid: caller.gid, umask: UInt32(request.umask))
 }

@@ -20,10 +20,12 @@ enum Operations {
     private static func addNames(_ operations: inout fuse_lowlevel_ops) {
         operations.lookup = { request, parent, name in NameHandlers.lookup(request, parent, name) }
         operations.mkdir = { request, parent, name, mode in NameHandlers.makeDirectory(request, parent, name, mode) }
-        operations.mknod = { request, parent, name, mode, _ in NameHandlers.makeNode(request, parent, name, mode) }
+        operations.mknod = { request, parent, name, mode, device in
+            NameHandlers.makeNode(request, parent, name, mode, device)
+        }
         operations.symlink = { request, target, parent, name in NameHandlers.makeSymlink(request, target, parent, name)
         }
-        operations.link = { request, _, _, _ in fuse_reply_err(request, EPERM) }
+        operations.link = { request, inode, parent, name in NameHandlers.link(request, inode, parent, name) }
         operations.readlink = { request, inode in NameHandlers.readLink(request, inode) }
         operations.unlink = { request, parent, name in NameHandlers.remove(request, parent, name, directory: false) }
         operations.rmdir = { request, parent, name in NameHandlers.remove(request, parent, name, directory: true) }
@@ -63,6 +65,13 @@ enum Operations {
         operations.write_buf = { request, _, buffer, offset, info in FileHandlers.write(request, buffer, offset, info) }
         operations.flush = { request, _, info in FileHandlers.flush(request, info) }
         operations.fsync = { request, _, _, info in FileHandlers.flush(request, info) }
+        operations.fallocate = { request, _, mode, offset, length, info in
+            SpaceHandlers.allocate(request, mode, offset, length, info)
+        }
+        operations.lseek = { request, _, offset, whence, info in SpaceHandlers.seek(request, offset, whence, info) }
+        operations.copy_file_range = { request, _, source, sourceInfo, _, target, targetInfo, length, _ in
+            SpaceHandlers.copy(request, source, sourceInfo, target, targetInfo, length)
+        }
         operations.release = { request, _, info in FileHandlers.release(request, info) }
     }
 }
@@ -71,6 +80,11 @@ enum Operations {
 private func negotiate(_ connection: UnsafeMutablePointer<fuse_conn_info>?) {
     guard let connection else { return }
     connection.pointee.time_gran = 1
+    // The kernel clears set-id bits and capabilities of a file that is written, not we.
+    connection.pointee.want &= ~UInt32(FUSE_CAP_HANDLE_KILLPRIV)
+    // It checks access control lists that we keep; whether the umask counts depends on the directory's list.
+    let accessControl = UInt32(FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK)
+    if connection.pointee.capable & accessControl == accessControl { connection.pointee.want |= accessControl }
     // Reads ahead and other background requests that may be under way at once.
     connection.pointee.max_background = 64
     connection.pointee.congestion_threshold = 48

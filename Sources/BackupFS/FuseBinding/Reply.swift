@@ -20,6 +20,7 @@ enum Reply: Sendable {
     case openedDirectory
     case created(Attributes, FileHandle)
     case written(Int)
+    case offset(Int64)
     /// Bytes of the main copy, spliced where the kernel can.
     case content(Descriptor, offset: Int64, size: Int)
     case bytes([UInt8])
@@ -45,6 +46,9 @@ struct Request: @unchecked Sendable {
         guard let context = fuse_req_ctx(raw)?.pointee else { return (0, 0, 0) }
         return (context.uid, context.gid, context.pid)
     }
+
+    /// The permissions that its new files are not to have.
+    var umask: mode_t { fuse_req_ctx(raw)?.pointee.umask ?? 0 }
 
     /// Sends the answer; the request is gone afterwards.
     func send(_ reply: Reply, by server: FuseServer) {
@@ -73,6 +77,7 @@ struct Request: @unchecked Sendable {
             var info = fuse_file_info(handle)
             if fuse_reply_create(raw, &entry, &info) != 0 { server.release(info.fh) }
         case .written(let count): fuse_reply_write(raw, count)
+        case .offset(let offset): fuse_reply_lseek(raw, off_t(offset))
         case .content(let descriptor, let offset, let size):
             var vector = backupfs_bufvec_descriptor(descriptor.number, off_t(offset), size)
             withExtendedLifetime(descriptor) { _ = fuse_reply_data(raw, &vector, FUSE_BUF_SPLICE_MOVE) }
@@ -100,8 +105,9 @@ extension fuse_file_info {
     init(_ handle: FileHandle) {
         self.init()
         fh = UInt64(UInt(bitPattern: Unmanaged.passRetained(handle).toOpaque()))
-        // Content changes through the mount only, so cached pages outlive a close.
-        backupfs_file_keep_cache(&self)
+        // Content changes through the mount only, so cached pages outlive a close. Those of a file that main has lost do
+        // not: a read has to come and bring it back.
+        if handle.file.descriptor != nil { backupfs_file_keep_cache(&self) }
     }
 
     /// The open file of a request.
@@ -129,6 +135,7 @@ extension stat {
         st_ino = UInt(row.id.rawValue)
         st_mode = row.kind.modeBits | row.mode
         st_nlink = UInt(row.linkCount)
+        st_rdev = UInt(row.device)
         st_uid = row.uid
         st_gid = row.gid
         st_size = Int(row.size)
@@ -137,16 +144,5 @@ extension stat {
         st_atim = row.accessed.timespec
         st_mtim = row.modified.timespec
         st_ctim = row.changed.timespec
-    }
-}
-
-extension Resource.Kind {
-    /// The file type bits of st_mode.
-    fileprivate var modeBits: UInt32 {
-        switch self {
-        case .file: S_IFREG
-        case .directory: S_IFDIR
-        case .symlink: S_IFLNK
-        }
     }
 }

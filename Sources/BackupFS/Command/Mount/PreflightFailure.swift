@@ -92,6 +92,9 @@ extension PreflightFailure: CustomStringConvertible {
         case .ownership(let error): terminalText("\(error)")
         case .catalogue(.catalogue(.newerSchema)):
             "the catalogue was written by a newer version of BackupFS: mount it with that version"
+        case .catalogue(.catalogue(.damaged(let message))):
+            "the catalogue .backupfs/catalogue.sqlite is damaged (\(terminalText(message))): nothing was changed; bring "
+                + "back a copy of it, or move .backupfs away and mount with a new prefix: every file in MAIN is taken over"
         case .catalogue(let error): terminalText("\(error)")
         case .mount(let line): terminalText(line)
         }

@@ -5,9 +5,17 @@ extension MainStorage {
     /// One entry of a directory in main.
     struct Entry: Sendable {
         var name: [UInt8]
-        /// nil for what BackupFS does not keep: devices, sockets, pipes.
+        /// nil for what this system knows and BackupFS does not.
         var kind: Resource.Kind?
         var attributes: AdoptedAttributes
+        /// What tells hard links of one file; nil for what has one name only.
+        var identity: Identity?
+    }
+
+    /// Which file a hard link is one of.
+    struct Identity: Hashable, Sendable {
+        var device: UInt64
+        var inode: UInt64
     }
 
     /// The entries of a directory of MAIN, without `.` and `..`.
@@ -17,15 +25,13 @@ extension MainStorage {
         for name in try names(directory) {
             // Removed since the directory was read: not there.
             guard let status = try status(directory, name) else { continue }
-            let kind: Resource.Kind? =
-                switch status.st_mode & S_IFMT {
-                case S_IFREG: .file
-                case S_IFDIR: .directory
-                case S_IFLNK: .symlink
-                default: nil
-                }
+            let kind = Resource.Kind(modeBits: status.st_mode)
             let target = kind == .symlink ? try readLink(directory, name) : nil
-            entries.append(Entry(name: name, kind: kind, attributes: AdoptedAttributes(status, target: target)))
+            let hasLinks = kind != .directory && status.st_nlink > 1
+            entries.append(
+                Entry(
+                    name: name, kind: kind, attributes: AdoptedAttributes(status, target: target),
+                    identity: hasLinks ? Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)) : nil))
         }
         return entries
     }
@@ -68,6 +74,7 @@ extension AdoptedAttributes {
             mode: UInt32(status.st_mode) & 0o7777, uid: status.st_uid, gid: status.st_gid,
             size: target.map { Int64($0.count) } ?? (status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : 0),
             accessed: Nanoseconds(status.st_atim), modified: Nanoseconds(status.st_mtim),
-            changed: Nanoseconds(status.st_ctim), target: target)
+            changed: Nanoseconds(status.st_ctim), target: target,
+            device: [S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT) ? UInt64(status.st_rdev) : 0)
     }
 }

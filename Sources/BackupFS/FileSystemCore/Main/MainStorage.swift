@@ -2,6 +2,7 @@
 // so that nothing outside MAIN is ever touched, whatever lies in it or is mounted over it.
 
 import CLinux
+import Catalogue
 import Glibc
 
 /// The local directory that holds the files, and `.backupfs` in it.
@@ -164,12 +165,37 @@ package final class MainStorage: Sendable {
         return true
     }
 
-    func makeSymlink(
-        _ directory: Descriptor, _ name: [UInt8], target: [UInt8], uid: UInt32, gid: UInt32
-    ) throws(FileSystemError) {
-        try check(withName(target) { target in withName(name) { symlinkat(target, directory.number, $0) } }, "symlink")
-        guard mayChangeOwner else { return }
-        try check(withName(name) { fchownat(directory.number, $0, uid, gid, AT_SYMLINK_NOFOLLOW) }, "chown")
+    /// Makes a symbolic link, pipe, socket or device node.
+    func makeNode(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) {
+        if row.kind == .symlink {
+            let result = withName(row.target ?? []) { target in
+                withName(name) { symlinkat(target, directory.number, $0) }
+            }
+            try check(result, "symlink")
+        } else {
+            let mode = row.kind.modeBits | row.mode
+            try check(withName(name) { mknodat(directory.number, $0, mode, dev_t(row.device)) }, "mknod")
+        }
+        try setAttributes(
+            directory, name, isSymlink: row.kind == .symlink, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil,
+            modified: nil)
+    }
+
+    /// Gives an open file another name; `.main(errno: EEXIST)` if there is something with it, ENOENT if the file has no
+    /// name any more.
+    func link(_ file: Descriptor, _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+        let result = withName(name) {
+            linkat(AT_FDCWD, "/proc/self/fd/\(file.number)", directory.number, $0, AT_SYMLINK_FOLLOW)
+        }
+        try check(result, "link")
+    }
+
+    /// Opens whatever has a name, just to link it; nil if nothing has it.
+    func openAny(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> Descriptor? {
+        let number = withName(name) { openat(directory.number, $0, backupfs_o_path | O_NOFOLLOW | O_CLOEXEC) }
+        if number < 0, errno == ENOENT { return nil }
+        guard number >= 0 else { throw .main(errno: errno, during: "open") }
+        return Descriptor(number)
     }
 
     /// Removes a name; false if there was none.
@@ -186,6 +212,18 @@ package final class MainStorage: Sendable {
     ) throws(FileSystemError) -> Bool {
         let result = withName(fromName) { source in
             withName(toName) { renameat(from.number, source, to.number, $0) }
+        }
+        if result != 0, errno == ENOENT { return false }
+        try check(result, "rename")
+        return true
+    }
+
+    /// Lets two names change places; false if one of them is not there.
+    func exchange(
+        _ first: Descriptor, _ firstName: [UInt8], _ second: Descriptor, _ secondName: [UInt8]
+    ) throws(FileSystemError) -> Bool {
+        let result = withName(firstName) { one in
+            withName(secondName) { backupfs_rename_exchange(first.number, one, second.number, $0) }
         }
         if result != 0, errno == ENOENT { return false }
         try check(result, "rename")

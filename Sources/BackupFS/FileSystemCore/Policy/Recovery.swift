@@ -77,53 +77,95 @@ extension BackupFileSystem {
             of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
             modified: row.modified.timespec)
         guard fsync(staged.number) == 0 else { throw .main(errno: errno, during: "fsync") }
-        try placeRecovered(file, row, stagedName, staged)
+        let isPlaced = try placeInMain(file, stagedName, staged)
+        // Deleted, and still open: its programs read on, main gets nothing.
+        if !isPlaced { file.offer(staged, isVerified: true) }
     }
 
     private func sizeOf(_ file: Descriptor) throws(ObjectStoreError) -> Int {
         do throws(FileSystemError) { return try file.status().st_size } catch { throw .localFile(errno: EIO) }
     }
 
-    private func placeRecovered(
-        _ file: FileState, _ row: Resource, _ stagedName: String, _ staged: Descriptor
-    ) throws(FileSystemError) {
-        let placed: Void? = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            // Emptied meanwhile by a program: that is the newer content.
-            guard file.descriptor == nil else { return }
-            do throws(FileSystemError) {
-                try main.place(stagedName, directory, name)
-            } catch .main(errno: EEXIST, _) {
-                try clearTheWay(directory, name)
-                try main.place(stagedName, directory, name)
+    /// Gives a complete file in staging all names of the resource in main, unless main has got another copy meanwhile (a
+    /// program has emptied the file: that is the newer content).
+    ///
+    /// Returns false if the resource has no name (any more).
+    func placeInMain(_ file: FileState, _ stagedName: String, _ staged: Descriptor) throws(FileSystemError) -> Bool {
+        let places = try read { reader throws(CatalogueError) in try reader.locations(of: file.id) }
+        var isPlaced = false
+        for (index, place) in places.enumerated() {
+            let mayGoOn = try atName(of: file.id, place) { (directory) throws(FileSystemError) in
+                guard isPlaced || file.descriptor == nil else { return false }
+                if let found = try main.status(directory, place.name) {
+                    // Another name of the new copy, made by a link at the same time.
+                    if found.st_ino == (try staged.status().st_ino) { return true }
+                    try clearTheWay(directory, place.name)
+                }
+                if index == places.count - 1 {
+                    try main.place(stagedName, directory, place.name)
+                } else {
+                    try main.link(staged, directory, place.name)
+                }
+                if !isPlaced { try noteMainCopy(file, staged) }
+                isPlaced = true
+                return true
             }
-            guard fsync(directory.number) == 0 else { throw .main(errno: errno, during: "fsync of a directory") }
-            try noteMainCopy(file, row, staged)
+            if mayGoOn == false { return true }
         }
-        // Deleted, and still open: its programs read on, main gets nothing.
-        if placed == nil { file.offer(staged, isVerified: true) }
+        return isPlaced
     }
 
-    /// Takes what main has although the row says it has not, if it is the very content of the version.
+    /// Runs `body` on the directory of one name of a resource, held still; nil if the name is not its any more.
+    private func atName<Value>(
+        of id: ResourceID, _ place: (parent: ResourceID, name: [UInt8]),
+        _ body: (Descriptor) throws(FileSystemError) -> Value
+    ) throws(FileSystemError) -> Value? {
+        try tree.shared { () throws(FileSystemError) in
+            try directories.with(place.parent) { () throws(FileSystemError) -> Value? in
+                let row = try read { reader throws(CatalogueError) in
+                    try reader.lookup(parent: place.parent, name: place.name)
+                }
+                guard row?.id == id else { return nil }
+                return try body(try mainDirectory(place.parent))
+            }
+        }
+    }
+
+    /// Takes what main has under one of the names although the row says it has not, if it is the version's very content,
+    /// and gives it the names that are missing.
     private func adoptMainCopy(
         _ file: FileState, _ row: Resource, _ version: Version
     ) throws(FileSystemError) -> Bool {
-        let adopted = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            if file.descriptor != nil { return true }
-            guard let found = try main.openFile(directory, name, writing: false),
-                try Int64(found.status().st_size) == version.size,
-                let digests = try? ContentDigests(ofFile: found.number, length: version.size),
-                digests.sha256 == version.sha256
-            else { return false }
-            try noteMainCopy(file, row, found)
-            return true
+        let places = try read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
+        var adopted: Descriptor?
+        for place in places where adopted == nil {
+            let isDone = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+                if file.descriptor != nil { return true }
+                guard let found = try main.openFile(directory, place.name, writing: false),
+                    try Int64(found.status().st_size) == version.size,
+                    let digests = try? ContentDigests(ofFile: found.number, length: version.size),
+                    digests.sha256 == version.sha256
+                else { return false }
+                try noteMainCopy(file, found)
+                adopted = found
+                return false
+            }
+            if isDone == true { return true }
         }
-        return adopted ?? false
+        guard let adopted else { return false }
+        for place in places {
+            _ = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+                if try main.status(directory, place.name) == nil { try main.link(adopted, directory, place.name) }
+            }
+        }
+        return true
     }
 
-    private func noteMainCopy(_ file: FileState, _ row: Resource, _ copy: Descriptor) throws(FileSystemError) {
+    private func noteMainCopy(_ file: FileState, _ copy: Descriptor) throws(FileSystemError) {
         let status = try copy.status()
+        let id = file.id
         record("Read.6") { writer throws(CatalogueError) in
-            try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
+            try writer.markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
         file.offer(copy, isVerified: true)
     }

@@ -9,8 +9,8 @@ import ObjectStorage
 extension BackupFileSystem {
     /// Delete.3 and Delete.4.
     ///
-    /// The caller holds the tree lock and the directory's lock.
-    func removeFromMain(_ row: Resource, parent: ResourceID, name: [UInt8]) {
+    /// The caller holds the tree lock and the directory's lock. `intent` says that the resource lives on under another name.
+    func removeFromMain(_ row: Resource, parent: ResourceID, name: [UInt8], intent: Int64? = nil) {
         do throws(FileSystemError) {
             let live = try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
             // A live resource of that name has taken the place in main, and what it replaced is gone.
@@ -24,6 +24,7 @@ extension BackupFileSystem {
                 }
             }
             record("Delete.4") { writer throws(CatalogueError) in
+                if let intent { return try writer.finishNameIntent(intent) }
                 try writer.markNotInMain(row.id)
                 if row.kind != .file { try writer.settle(row.id) }
             }
@@ -35,6 +36,8 @@ extension BackupFileSystem {
             logger.error(
                 "a deleted file could not be removed from main",
                 metadata: ["inode": "\(row.id.rawValue)", "error": "\(error)"])
+            // The next start tries again to remove one of several names.
+            guard intent == nil else { return }
             record("Delete.5") { writer throws(CatalogueError) in
                 let now = currentTime()
                 let attempts = try writer.reader.attempts(row.id)

@@ -160,6 +160,7 @@ extension BackupFileSystem {
         if !isSynced {
             // Backup has the content. The main copy is not to be trusted, nor is any later fsync of it (I13).
             file.state.withLock { $0.mainLostData = true }
+            if let row = try? liveRow(file.id) { try setAside(descriptor, of: row) }
             throw .mainLostData
         }
         file.state.withLock { $0.backedUp = max($0.backedUp, stamp) }

@@ -56,7 +56,12 @@ extension BackupFileSystem {
             return true
         }
         guard isDropped else { return }
-        let inode = try descriptor.status().st_ino
+        try setAside(descriptor, of: row)
+    }
+
+    /// Moves a main copy that is not to be trusted out of the way, unless its name is another file's by now.
+    func setAside(_ copy: Descriptor, of row: Resource) throws(FileSystemError) {
+        let inode = try copy.status().st_ino
         _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             guard try main.status(directory, name)?.st_ino == inode else { return }
             let asideName = asideName(name)

@@ -1,0 +1,56 @@
+import CFuse
+import Catalogue
+import FileSystemCore
+import Glibc
+
+/// Where a file has bytes: allocate, punch, look for holes, copy ranges.
+enum SpaceHandlers {
+    /// fallocate(2), its modes as main storage has them.
+    static func allocate(
+        _ raw: fuse_req_t?, _ mode: Int32, _ offset: off_t, _ length: off_t,
+        _ info: UnsafeMutablePointer<fuse_file_info>?
+    ) {
+        onMainCopies(raw, [info]) { (fileSystem, handles) throws(FileSystemError) in
+            try fileSystem.allocate(handles[0], mode: mode, offset: Int64(offset), length: Int64(length))
+            return .success
+        }
+    }
+
+    /// lseek(2) with SEEK_DATA or SEEK_HOLE; the kernel answers the others.
+    static func seek(
+        _ raw: fuse_req_t?, _ offset: off_t, _ whence: Int32, _ info: UnsafeMutablePointer<fuse_file_info>?
+    ) {
+        onMainCopies(raw, [info]) { (fileSystem, handles) throws(FileSystemError) in
+            .offset(try fileSystem.seek(handles[0], offset: Int64(offset), whence: whence))
+        }
+    }
+
+    /// copy_file_range(2) between two files of the mount; shares blocks where main can.
+    static func copy(
+        _ raw: fuse_req_t?, _ source: off_t, _ sourceInfo: UnsafeMutablePointer<fuse_file_info>?, _ target: off_t,
+        _ targetInfo: UnsafeMutablePointer<fuse_file_info>?, _ length: Int
+    ) {
+        onMainCopies(raw, [sourceInfo, targetInfo]) { (fileSystem, handles) throws(FileSystemError) in
+            .written(
+                try fileSystem.copy(
+                    handles[0], offset: Int64(source), to: handles[1], offset: Int64(target), length: length))
+        }
+    }
+
+    /// Answers at once if main has the files, and after their recovery if it has not.
+    private static func onMainCopies(
+        _ raw: fuse_req_t?, _ infos: [UnsafeMutablePointer<fuse_file_info>?],
+        _ body: @escaping @Sendable (BackupFileSystem, [FileHandle]) throws(FileSystemError) -> Reply
+    ) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            let fileSystem = server.fileSystem
+            let handles = infos.compactMap { $0?.pointee.handle }
+            guard handles.count == infos.count else { return .now(.failure(errno: EBADF)) }
+            if handles.allSatisfy({ $0.file.descriptor != nil }) { return .now(try body(fileSystem, handles)) }
+            return .later { () async throws(FileSystemError) in
+                for handle in handles { try await fileSystem.recover(handle.file) }
+                return try body(fileSystem, handles)
+            }
+        }
+    }
+}
