@@ -1,6 +1,9 @@
 // libcurl (libcurl4-openssl-dev). curl_easy_setopt and curl_easy_getinfo are variadic, which Swift does not import.
 #pragma once
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 typedef size_t (*backupfs_curl_data_function)(char *, size_t, size_t, void *);
 
@@ -38,3 +41,19 @@ static inline CURLMcode backupfs_curl_multi_set_long(CURLM *multi, CURLMoption o
 }
 static inline CURL *backupfs_curl_message_easy(const CURLMsg *message) { return message->easy_handle; }
 static inline CURLcode backupfs_curl_message_result(const CURLMsg *message) { return message->data.result; }
+
+static inline CURLcode backupfs_curl_get_offset(CURL *easy, CURLINFO info, curl_off_t *value) {
+    return curl_easy_getinfo(easy, info, value);
+}
+
+// The kernel takes no more than this many bytes ahead of what it sends (tcp(7), TCP_NOTSENT_LOWAT).
+static int backupfs_curl_bound_unsent(void *unused, curl_socket_t socket, curlsocktype purpose) {
+    int bytes = 256 * 1024;
+    (void)unused;
+    (void)purpose;
+    setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+    return CURL_SOCKOPT_OK;
+}
+static inline CURLcode backupfs_curl_set_bound_unsent(CURL *easy) {
+    return curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, backupfs_curl_bound_unsent);
+}

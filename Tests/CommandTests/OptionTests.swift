@@ -25,6 +25,7 @@ struct OptionTests {
         let request = try Self.request([
             "mount", "/main", "/mnt", "--backup", "s3://b/p", "--endpoint", "https://s3.example", "--region", "ewr",
             "--ca-bundle", "/ca.pem", "--passwd-file", "/secret", "--transfers", "4", "--close-timeout", "2m",
+            "--when-backup-is-down", "wait",
             "--allow-insecure", "-f", "--log-level", "debug", "--log-format", "json", "-o", "allow_other,ro",
             "-o", "max_threads=3",
         ])
@@ -35,6 +36,7 @@ struct OptionTests {
                     given: BackupSettings(
                         backup: "s3://b/p", endpoint: "https://s3.example", region: "ewr", caBundle: "/ca.pem",
                         passwdFile: "/secret", transfers: 4, closeTimeout: DurationArgument(seconds: 120),
+                        whenBackupIsDown: .wait,
                         allowInsecure: true),
                     foreground: true, logLevel: .debug, logFormat: .json, fuse: ["allow_other", "ro"],
                     maximumThreads: 3))
@@ -85,6 +87,7 @@ struct OptionTests {
         "what mount does not know or cannot use is wrong usage",
         arguments: [
             "bogus", "bogus=1", "backup", "backup=", "transfers=0", "transfers=x", "close-timeout=soon",
+            "when-backup-is-down", "when-backup-is-down=panic",
             "log-level=loud", "max_threads=0", "dirsync", "umask=022",
         ])
     func unknown(option: String) {

@@ -71,7 +71,7 @@ struct SettingsTests {
         let opened = try Descriptor(taking: state.withCString { open($0, O_RDONLY | O_DIRECTORY) }, from: "open")
         let settings = BackupSettings(
             backup: "s3://b/p", endpoint: "https://e", region: "r", caBundle: "/c", passwdFile: "/p", transfers: 3,
-            closeTimeout: DurationArgument(seconds: 90), allowInsecure: true)
+            closeTimeout: DurationArgument(seconds: 90), whenBackupIsDown: .fail, allowInsecure: true)
         for one in [BackupSettings(backup: "s3://b"), settings] {
             try ConfigurationFile.write(one, directory: opened.number)
             #expect(try ConfigurationFile.read(main: directory.path) == one)

@@ -11,6 +11,8 @@ final class CannedServer: Sendable {
         case reply(Int, headers: [String: String] = [:], body: [UInt8] = [])
         /// A Content-Length that promises more than comes, then the end of the connection.
         case truncated(promised: Int, body: [UInt8])
+        /// A Content-Length that promises more than comes, then nothing more.
+        case stall(promised: Int, body: [UInt8])
         /// No answer ever.
         case hang
         /// The connection is reset in place of an answer.
@@ -30,6 +32,7 @@ final class CannedServer: Sendable {
     private struct State {
         var requests: [Request] = []
         var open: Set<Int32> = []
+        var connections = 0
         var isStopped = false
     }
 
@@ -54,6 +57,9 @@ final class CannedServer: Sendable {
         shutdown(listener, Int32(SHUT_RDWR))
     }
 
+    /// How many connections there were in all.
+    var connections: Int { state.withLock { $0.connections } }
+
     var requests: [Request] { state.withLock { $0.requests } }
     var endpoint: String { "http://127.0.0.1:\(port)" }
 
@@ -64,15 +70,41 @@ final class CannedServer: Sendable {
         return port
     }
 
-    private static func listen() throws -> (descriptor: Int32, port: UInt16) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    /// A descriptor that is connected, or still trying.
+    static func connect(to port: UInt16) -> Int32 {
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_INET, kind, 0)
+        var address = loopback(port)
+        withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        return descriptor
+    }
+
+    private static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_port = port.bigEndian
+        return address
+    }
+
+    /// Listens on a free port; `receiveBuffer` is in bytes, 0 for the kernel's choice.
+    static func listen(
+        backlog: Int32 = 1024, receiveBuffer: Int32 = 0
+    ) throws -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if receiveBuffer > 0 {
+            var size = receiveBuffer
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var address = loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) | Glibc.listen(descriptor, 1024)
+                bind(descriptor, pointer, length) | Glibc.listen(descriptor, backlog)
                     | getsockname(descriptor, pointer, &length)
             }
         }
@@ -87,6 +119,7 @@ final class CannedServer: Sendable {
             guard connection >= 0 else { break }
             let isStopped = state.withLock { state in
                 if !state.isStopped { state.open.insert(connection) }
+                state.connections += 1
                 return state.isStopped
             }
             if isStopped {
@@ -118,6 +151,9 @@ final class CannedServer: Sendable {
         case .truncated(let promised, let body):
             _ = send(connection, Array("HTTP/1.1 200 OK\r\nContent-Length: \(promised)\r\n\r\n".utf8) + body)
             return false
+        case .stall(let promised, let body):
+            _ = send(connection, Array("HTTP/1.1 200 OK\r\nContent-Length: \(promised)\r\n\r\n".utf8) + body)
+            fallthrough
         case .hang:
             // Until the client or stop() cuts the connection.
             var byte: UInt8 = 0

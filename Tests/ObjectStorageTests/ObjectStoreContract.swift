@@ -54,6 +54,25 @@ struct ObjectStoreContract {
         }
     }
 
+    @Test("The longest key is kept; a longer one is refused, and nothing is there", arguments: TestedStore.available)
+    func longestKey(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let names = String(repeating: "\(String(repeating: "k", count: 99))/", count: 11)
+            let longest = String(names.prefix(store.longestKey - 1)) + "x"
+            try await store.put(longest, .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway).map(\.key) == [longest])
+            // A store in memory has no limit of its own.
+            guard tested == .directory || tested == .s3 else { return }
+            await #expect {
+                try await store.put(longest + "y", .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            } throws: {
+                guard case .rejected = $0 as? ObjectStoreError else { return false }
+                return true
+            }
+            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway).map(\.key) == [longest])
+        }
+    }
+
     @Test("What is not there is not found, and removing it succeeds", arguments: TestedStore.available)
     func missing(_ tested: TestedStore) async throws {
         try await tested.with { store in

@@ -29,11 +29,11 @@ struct RetryingStoreTests {
 
     @Test("What is transient is tried again until it works")
     func transient() async throws {
-        let rule = faulty.inject(.fail(.unreachable(reason: "x")), on: [.put], count: 5)
+        let rule = faulty.inject(.fail(.unreachable(reason: "x")), on: [.put], count: 4)
         try await put()
-        #expect(rule.hits == 5)
+        #expect(rule.hits == 4)
         #expect(memory.count(.put) == 1)
-        #expect(waits.all.withLock { $0.count } == 5)
+        #expect(waits.all.withLock { $0.count } == 4)
     }
 
     @Test("A put whose answer was lost is done once more, and the object is right")
@@ -46,14 +46,25 @@ struct RetryingStoreTests {
 
     @Test("Waits grow from 50 ms to 2 s and have jitter")
     func waiting() async throws {
-        faulty.inject(.fail(.unreachable(reason: "x")), on: [.put], count: 10)
+        faulty.inject(.fail(.unreachable(reason: "x")), on: [.put], count: 4)
         try await put()
-        let backoff = RetryingStore.Backoff()
+        let backoff = Backoff()
         let waits = waits.all.withLock { $0 }
         for (index, wait) in waits.enumerated() { #expect(wait <= backoff.ceiling(afterFailures: index + 1)) }
         let ceilings = (1...8).map { backoff.ceiling(afterFailures: $0) }
         #expect(ceilings == [50, 100, 200, 400, 800, 1600, 2000, 2000].map { .milliseconds($0) })
         #expect(Set(waits).count > 1)
+    }
+
+    @Test("Retry-After is waited for; if it leads past the deadline the request fails at once")
+    func retryAfter() async throws {
+        let asked = ObjectStoreError.unreachable(reason: "busy", retryAfter: .seconds(30))
+        faulty.inject(.fail(asked), on: [.put], count: 1)
+        try await put()
+        #expect(waits.all.withLock { $0 } == [.seconds(30)])
+        let rule = faulty.inject(.fail(asked), on: [.put])
+        await #expect(throws: asked) { try await put(deadline: .now + .seconds(20)) }
+        #expect(rule.hits == 1)
     }
 
     @Test(

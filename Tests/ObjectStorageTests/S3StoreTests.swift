@@ -31,6 +31,27 @@ struct S3StoreTests {
         }
     }
 
+    @Test(
+        "Retry-After is taken along, in seconds or as a date; nonsense is not",
+        arguments: [
+            ("7", Duration.seconds(7)), ("0", .zero), ("-1", nil), ("99999999999", nil), ("soon", nil),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", .zero),
+        ])
+    func retryAfter(_ header: String, _ meaning: Duration?) async throws {
+        try await CannedS3.with { _ in
+            .reply(503, headers: ["Retry-After": header])
+        } _: { store, _ in
+            await #expect {
+                try await CannedS3.put(store)
+            } throws: {
+                ($0 as? ObjectStoreError)?.retryAfter == meaning
+            }
+        }
+        if meaning == .zero {
+            #expect(RetryAfter.parse("Fri, 31 Dec 2060 23:59:59 GMT").map { $0 > .seconds(60) } == true)
+        }
+    }
+
     @Test("A refusal carries the server's code and message; a skewed clock gets a hint")
     func refusal() async throws {
         try await CannedS3.with { request in

@@ -155,6 +155,13 @@ extension CatalogueWriter {
             """, [next, error, now, id.description])
     }
 
+    /// Everything that failed is due: what it failed for is over.
+    package func makeFailuresDue(now: Nanoseconds) throws(CatalogueError) {
+        for table in ["resource", "version"] {
+            try run("UPDATE \(table) SET due = ? WHERE due > ? AND last_error IS NOT NULL", [now, now])
+        }
+    }
+
     /// An unwanted version's object is gone.
     package func forgetVersion(_ id: VersionID) throws(CatalogueError) {
         try run(

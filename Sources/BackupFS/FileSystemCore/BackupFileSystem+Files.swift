@@ -162,6 +162,11 @@ extension BackupFileSystem {
     /// close(2) and fsync(2): returns when backup holds what the file holds now (Write.4, Write.5).
     package func flush(_ handle: FileHandle) async throws(FileSystemError) {
         guard handle.isWritable, handle.file.needsUpload else { return }
+        if settings.whenDown == .fail, let outage = background.outage {
+            counters.add(\.uploadsFailed)
+            await noteUploadFailure(handle.file, .backup(outage))
+            throw .backup(outage)
+        }
         let size = (try? handle.file.descriptor?.status().st_size) ?? 0
         try await backUp(handle.file, deadline: deadline(size: Int64(size)))
     }

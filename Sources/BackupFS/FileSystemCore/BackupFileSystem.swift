@@ -18,15 +18,32 @@ package final class BackupFileSystem: Sendable {
         package var minimumRate: Int64
         /// Uploads and removals that the background does at once.
         package var backgroundTransfers: Int
+        /// What a close does while backup storage is down.
+        package var whenDown: WhenDown
 
         package init(
-            closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8
+            closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8,
+            whenDown: WhenDown = .waitForTimeout
         ) {
             self.closeTimeout = closeTimeout
             self.minimumRate = minimumRate
             self.backgroundTransfers = backgroundTransfers
+            self.whenDown = whenDown
         }
     }
+
+    /// What calls that need backup storage do while it is down.
+    package enum WhenDown: Sendable {
+        /// They wait for `closeTimeout`, then fail.
+        case waitForTimeout
+        /// Once a call has waited in vain, closes fail at once until the background finds that it is back.
+        case fail
+        /// They wait until it is back, however long that takes.
+        case wait
+    }
+
+    /// Ten years: longer than a machine is up, and no clock's arithmetic overflows.
+    private static let forEver = Duration.seconds(315_360_000)
 
     let settings: Settings
     let main: MainStorage
@@ -65,7 +82,8 @@ package final class BackupFileSystem: Sendable {
 
     /// When a call on a file of `size` bytes that waits for backup storage gives up.
     func deadline(size: Int64) -> ContinuousClock.Instant {
-        ContinuousClock.now + settings.closeTimeout + .milliseconds(size / max(1, settings.minimumRate / 1000))
+        if settings.whenDown == .wait { return .now + Self.forEver }
+        return .now + settings.closeTimeout + .milliseconds(size / max(1, settings.minimumRate / 1000))
     }
 
     // MARK: Catalogue errors as ours

@@ -13,7 +13,8 @@ package func makeObjectStore(
         let configuration = try S3Configuration(
             bucket: bucket, prefix: prefix, options: options, environment: environment)
         do throws(ObjectStoreError) {
-            return RetryingStore(try S3Store(configuration), logger: logger)
+            let store = try S3Store(configuration)
+            return RetryingStore(store, logger: logger, hold: { store.hold($0) })
         } catch {
             throw .library(reason: "\(error)")
         }

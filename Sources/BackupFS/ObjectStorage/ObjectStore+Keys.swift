@@ -5,4 +5,7 @@ extension ObjectStore {
         let prefix = location.dropFirst("s3://".count).split(separator: "/").dropFirst()
         return (prefix + [Substring(key)]).joined(separator: "/")
     }
+
+    /// How long a key may be, in bytes: what S3 allows, less the prefix that every key gets.
+    package var longestKey: Int { 1024 - (fullKey("x").utf8.count - 1) }
 }

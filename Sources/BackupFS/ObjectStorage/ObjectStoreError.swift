@@ -10,8 +10,9 @@ package enum ObjectStoreError: Error, Sendable, Equatable {
     case denied(code: String, message: String)
     /// The store says it is full (a quota, or the disk of a directory store).
     case full(message: String)
-    /// No connection, no answer in time, or an answer that says "later" (503, 500, SlowDown).
-    case unreachable(reason: String)
+    /// No connection, no answer in time, or an answer that says "later" (503, 500, SlowDown); `retryAfter` is how much
+    /// later, if the server said so.
+    case unreachable(reason: String, retryAfter: Duration? = nil)
     /// The deadline passed before the request was finished.
     case deadlineExceeded(reason: String)
     /// Bytes did not arrive as they were sent, in either direction.
@@ -32,20 +33,50 @@ package enum ObjectStoreError: Error, Sendable, Equatable {
     }
 }
 
+extension ObjectStoreError {
+    /// How long the store asks to be left alone.
+    var retryAfter: Duration? {
+        guard case .unreachable(_, let retryAfter) = self else { return nil }
+        return retryAfter
+    }
+}
+
 extension ObjectStoreError: CustomStringConvertible {
     /// One plain line for an operator.
     package var description: String {
         switch self {
         case .notFound(let key): "the backup storage has no object \(key)"
         case .noSuchBucket(let name): "\(name) does not exist: create it, or correct the backup URL"
-        case .denied(let code, let message): "the backup storage refused the credentials (\(code): \(message))"
+        case .denied(let code, let message):
+            Self.denial(code) + (message.isEmpty ? " (\(code))" : " (\(code): \(message))")
         case .full(let message): "the backup storage is full (\(message))"
-        case .unreachable(let reason): "the backup storage cannot be reached (\(reason))"
+        case .unreachable(let reason, _): "the backup storage cannot be reached (\(reason))"
         case .deadlineExceeded(let reason): "the backup storage did not finish in time (\(reason))"
         case .corrupted(let key, let reason): "bytes of \(key) were damaged on the way (\(reason))"
         case .contentChanged(let key): "the file changed while \(key) was being sent"
+        case .rejected(Self.untrusted, let message): "the backup storage cannot be trusted (\(message))"
         case .rejected(let code, let message): "the backup storage refused the request (\(code): \(message))"
         case .localFile(let code): "a local file could not be read or written (errno \(code))"
+        }
+    }
+
+    /// What the code of a refusal asks an operator to change.
+    private static func denial(_ code: String) -> String {
+        switch code {
+        case "SignatureDoesNotMatch":
+            "the backup storage refused the credentials: the secret key does not belong to the access key, correct it"
+        case "InvalidAccessKeyId", "InvalidClientTokenId":
+            "the backup storage refused the credentials: it does not know the access key, correct it"
+        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestExpired":
+            "the backup storage refused the credentials: the session token is no longer good, get a new one"
+        case "AccessDenied":
+            "the backup storage refused the credentials: let them list, read, write and delete below the prefix"
+        case "AuthorizationHeaderMalformed", "IncorrectEndpoint", "IllegalLocationConstraintException":
+            "the backup storage expects another region: correct --region"
+        case "RequestTimeTooSkewed":
+            "the clocks of this machine and of the backup storage are too far apart: set the clock here"
+        case "NotOurs": "the backup storage is not this mount's"
+        default: "the backup storage refused the credentials"
         }
     }
 }

@@ -153,6 +153,8 @@ final class Backup: Sendable {
             [
                 "curl", "-sS", "--max-time", "60", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
                 "\(server.accessKey):\(server.secretKey)",
+                // Ceph wants the header that this curl leaves out.
+                "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
             ] + arguments, output: scratch + "/curl-\(UUID().uuidString)"
         ).wait()
         guard outcome.status == 0 else { throw ProgramFailure(outcome: outcome) }

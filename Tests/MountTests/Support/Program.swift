@@ -31,6 +31,9 @@ final class Program: Sendable {
     /// The exit status if it has ended (128 + signal if a signal ended it); nil while it runs.
     func statusIfEnded() -> Int32? { Spawner.shared.status(number) }
 
+    /// Its process, as long as it runs.
+    var process: pid_t? { statusIfEnded() == nil ? Spawner.shared.process(number) : nil }
+
     /// Sends it a signal, if it has not ended.
     func send(_ signal: Int32) { Spawner.shared.send(signal, to: number) }
 

@@ -189,6 +189,12 @@ final class Sandbox: Sendable {
         return try program.wait()
     }
 
+    /// The daemon's process.
+    func daemonProcess() throws -> pid_t {
+        guard let process = daemon.withLock({ $0 })?.process else { throw Hang(what: "the daemon has ended") }
+        return process
+    }
+
     /// What the daemon has logged.
     var log: String { daemon.withLock { $0 }?.complaints ?? "" }
 

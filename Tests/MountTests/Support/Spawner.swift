@@ -141,6 +141,9 @@ final class Spawner: Sendable {
     /// Its exit status if it has ended (128 + signal if a signal ended it).
     func status(_ number: Int) -> Int32? { state.withLock { $0.ended[number] } }
 
+    /// Its process.
+    func process(_ number: Int) -> pid_t? { state.withLock { try? $0.started[number]?.get() } }
+
     /// Sends it a signal, if it has not ended.
     func send(_ signal: Int32, to number: Int) { try? ask(["number": number, "signal": signal]) }
 }

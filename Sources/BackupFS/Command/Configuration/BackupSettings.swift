@@ -17,6 +17,8 @@ struct BackupSettings: Codable, Equatable, Sendable {
     var transfers: Int?
     /// How long a close may wait for backup storage.
     var closeTimeout: DurationArgument?
+    /// What a close does while backup storage is down.
+    var whenBackupIsDown: WhenBackupIsDown?
     /// Whether plain http may be used with a server that is not on this machine.
     var allowInsecure: Bool?
 
@@ -31,6 +33,7 @@ struct BackupSettings: Codable, Equatable, Sendable {
             backup: backup ?? other.backup, endpoint: endpoint ?? other.endpoint, region: region ?? other.region,
             caBundle: caBundle ?? other.caBundle, passwdFile: passwdFile ?? other.passwdFile,
             transfers: transfers ?? other.transfers, closeTimeout: closeTimeout ?? other.closeTimeout,
+            whenBackupIsDown: whenBackupIsDown ?? other.whenBackupIsDown,
             allowInsecure: allowInsecure ?? other.allowInsecure)
     }
 

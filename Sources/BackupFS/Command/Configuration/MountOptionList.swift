@@ -48,7 +48,8 @@ struct MountOptionList: Equatable, Sendable {
         switch name {
         case "allow-insecure", "allow_insecure": settings.allowInsecure = true
         case "backup", "url", "endpoint", "region", "ca-bundle", "ca_bundle", "passwd-file", "passwd_file", "transfers",
-            "close-timeout", "close_timeout", "log-level", "log_level", "log-format", "log_format", "max_threads":
+            "close-timeout", "close_timeout", "when-backup-is-down", "when_backup_is_down", "log-level", "log_level",
+            "log-format", "log_format", "max_threads":
             throw .wrongUsage("the mount option \(name) needs a value: -o \(name)=...")
         default: throw .wrongUsage("unknown mount option \(name): see \"backupfs help mount\"")
         }
@@ -69,6 +70,11 @@ struct MountOptionList: Equatable, Sendable {
                 throw .wrongUsage("\(name)=\(value) is not a duration like 90s or 2m")
             }
             settings.closeTimeout = duration
+        case "when-backup-is-down", "when_backup_is_down":
+            guard let choice = WhenBackupIsDown(rawValue: value) else {
+                throw .wrongUsage("\(name)=\(value) is none of fail, timeout and wait")
+            }
+            settings.whenBackupIsDown = choice
         case "log-level", "log_level":
             guard let level = LogLevel(rawValue: value) else {
                 throw .wrongUsage("\(name)=\(value) is none of \(LogLevel.list)")

@@ -28,7 +28,7 @@ enum Assembly {
     }
 
     /// Asks a store whether it can be used, before anything is made for it.
-    static func check(_ store: any ObjectStore) throws(PreflightFailure) {
+    static func check(_ store: any ObjectStore, patience: Duration = patience) throws(PreflightFailure) {
         do throws(ObjectStoreError) {
             try waitFor { () async throws(ObjectStoreError) in try await store.check(deadline: .now + patience) }
         } catch {
@@ -58,7 +58,9 @@ enum Assembly {
         do throws(FileSystemError) {
             return try BackupFileSystem(
                 main: main, store: store,
-                settings: .init(closeTimeout: closeTimeout.duration, backgroundTransfers: min(8, transfers)),
+                settings: .init(
+                    closeTimeout: closeTimeout.duration, backgroundTransfers: min(8, transfers),
+                    whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout),
                 logger: logger)
         } catch {
             throw .catalogue(error)

@@ -16,6 +16,8 @@ struct EnvironmentCheck {
     var environment = ProcessInfo.processInfo.environment
     /// The kernel's FUSE device.
     var fuseDevice = BytePath("/dev/fuse")
+    /// How long backup storage may take for one check: with a person waiting, less than before a mount.
+    var patience = Duration.seconds(10)
 
     /// Every check in its order.
     func run() -> [CheckReport.Check] {
@@ -55,49 +57,65 @@ struct EnvironmentCheck {
         }
     }
 
+    /// What depends on a failed check is left out: one line says what to change.
     private func storeChecks(_ store: any ObjectStore) -> [CheckReport.Check] {
         do throws(PreflightFailure) {
-            try Assembly.check(store)
+            try Assembly.check(store, patience: patience)
+        } catch .backup(.denied(code: "RequestTimeTooSkewed", _)) {
+            // A signed request that is off by more than 15 minutes is refused: S3 tells nothing finer.
+            return [
+                .init(
+                    name: "clock", ok: false,
+                    detail: "more than 15 minutes from the server's: set this machine's clock, with an NTP service")
+            ]
         } catch {
-            return [.init(name: "backup", ok: false, detail: "\(error)")] + clockCheck(store, error)
+            return [.init(name: "backup", ok: false, detail: "\(error)")]
         }
         let backup = CheckReport.Check(
             name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
-        return [backup, objectCheck(store)] + clockCheck(store, nil)
-    }
-
-    /// A signed request that is off by more than 15 minutes is refused: S3 tells nothing finer.
-    private func clockCheck(_ store: any ObjectStore, _ failure: PreflightFailure?) -> [CheckReport.Check] {
-        guard store.location.hasPrefix("s3://") else { return [] }
-        switch failure {
-        case nil: return [.init(name: "clock", ok: true, detail: "within 15 minutes of the server's")]
-        case .backup(.denied(code: "RequestTimeTooSkewed", _)):
-            return [.init(name: "clock", ok: false, detail: "more than 15 minutes off: set it with an NTP service")]
-        default: return []
-        }
+        guard store.location.hasPrefix("s3://") else { return [backup, objectCheck(store)] }
+        return [
+            backup, objectCheck(store), .init(name: "clock", ok: true, detail: "within 15 minutes of the server's"),
+        ]
     }
 
     /// Writes, reads and removes one object.
     private func objectCheck(_ store: any ObjectStore) -> CheckReport.Check {
         let name = UUID().uuidString.lowercased()
+        let key = ".backupfs/check/\(name)"
         let body = Array("BackupFS was here to try whether this works: \(name)\n".utf8)
+        let deadline = ContinuousClock.now + patience
+        var step = "writing"
         do throws(ObjectStoreError) {
             let file = try temporaryFile()
             try waitFor { () async throws(ObjectStoreError) in
-                let deadline = ContinuousClock.now + Assembly.patience
-                let key = ".backupfs/check/\(name)"
                 try await store.put(key, .bytes(body), ObjectAttributes(contentType: "text/plain"), deadline: deadline)
-                _ = try await store.get(key, into: file.number, limit: 4_096, deadline: deadline)
+            }
+            step = "reading"
+            var failure: ObjectStoreError?
+            do throws(ObjectStoreError) {
+                try waitFor { () async throws(ObjectStoreError) in
+                    _ = try await store.get(key, into: file.number, limit: 4_096, deadline: deadline)
+                }
                 var read = [UInt8](repeating: 0, count: 4_096)
                 let count = pread(file.number, &read, read.count, 0)
-                try await store.delete(key, deadline: deadline)
                 guard count == body.count, Array(read[..<count]) == body else {
                     throw .corrupted(key: key, reason: "what was read is not what was written")
                 }
+            } catch {
+                failure = error
             }
+            // What was written is removed, whatever reading it showed.
+            do throws(ObjectStoreError) {
+                try waitFor { () async throws(ObjectStoreError) in try await store.delete(key, deadline: deadline) }
+            } catch {
+                if failure == nil { step = "removing" }
+                failure = failure ?? error
+            }
+            if let failure { throw failure }
             return .init(name: "objects", ok: true, detail: "wrote, read and removed one")
         } catch {
-            return .init(name: "objects", ok: false, detail: "\(error)")
+            return .init(name: "objects", ok: false, detail: "\(step) \(key) failed: \(error)")
         }
     }
 

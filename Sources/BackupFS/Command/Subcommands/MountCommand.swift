@@ -26,6 +26,12 @@ struct MountCommand: ParsableCommand {
             valueName: "duration"))
     var closeTimeout: DurationArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "With the backup known to be down, let closes fail at once, wait for --close-timeout, or without limit.",
+            valueName: "fail|timeout|wait"))
+    var whenBackupIsDown: WhenBackupIsDown?
+
     @Flag(name: [.customShort("f"), .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
 
@@ -55,6 +61,7 @@ struct MountCommand: ParsableCommand {
         let fuse = fromFstab ? list.fuse.filter { $0 != "suid" && $0 != "dev" } : list.fuse
         var given = backup.settings
         given.closeTimeout = closeTimeout
+        given.whenBackupIsDown = whenBackupIsDown
         return MountRequest(
             main: main, mountPoint: mountPoint, given: given.filled(from: list.settings).withAbsolutePaths,
             foreground: foreground, logLevel: logLevel ?? list.logLevel ?? .info,

@@ -15,7 +15,11 @@ final class BackgroundWorker: Sendable {
         var work: SharedWork?
         var lastError: String?
         var isReachable = true
+        var outage: ObjectStoreError?
     }
+
+    /// With the store down: how long to leave it alone between two requests.
+    private static let outagePause = 0.5...2.0
 
     let transfers: Int
     private let state = Mutex(State())
@@ -33,11 +37,32 @@ final class BackgroundWorker: Sendable {
     /// What is known of the store: the last request's error, nil after a success.
     var storeState: (isReachable: Bool, lastError: String?) { state.withLock { ($0.isReachable, $0.lastError) } }
 
-    func noteStore(_ error: ObjectStoreError?) {
+    /// The error that proved an outage which has not ended: it outlasted a request's own patience.
+    var outage: ObjectStoreError? { state.withLock { $0.outage } }
+
+    /// Takes in how a request ended; true if the store is back with it.
+    func noteStore(_ error: ObjectStoreError?) -> Bool {
         state.withLock { state in
+            let wasReachable = state.isReachable
             if let error { state.lastError = "\(error)" }
             state.isReachable = error.map { !$0.meansUnreachable } ?? true
+            if case .unreachable = error { state.outage = error } else if state.isReachable { state.outage = nil }
+            return state.isReachable && !wasReachable
         }
+    }
+
+    /// How long something that failed waits for its next attempt.
+    ///
+    /// With the store down not long: then it is the store that is left alone, and what is due goes on when it returns.
+    func delay(attempts: Int) -> Nanoseconds {
+        guard !storeState.isReachable else { return Self.backoff(attempts: attempts) }
+        return min(Self.backoff(attempts: attempts), Nanoseconds(Self.outagePause.upperBound * 1e9))
+    }
+
+    /// Leaves a store that is down alone for a while, whatever becomes due meanwhile.
+    func rest() async {
+        let end = ContinuousClock.now + .seconds(Double.random(in: Self.outagePause))
+        while !isStopped, !storeState.isReachable, .now < end { await sleep(atMost: end - .now) }
     }
 
     /// Something may be due.
@@ -99,6 +124,15 @@ extension ObjectStoreError {
 }
 
 extension BackupFileSystem {
+    /// Takes in how a request to the store ended.
+    ///
+    /// When the store is back, everything that failed is due at once.
+    func noteStore(_ error: ObjectStoreError?) {
+        guard background.noteStore(error) else { return }
+        record("Background") { writer throws(CatalogueError) in try writer.makeFailuresDue(now: currentTime()) }
+        background.wake()
+    }
+
     /// Starts the background's task.
     func startBackground() {
         background.run { [self] in
@@ -111,6 +145,7 @@ extension BackupFileSystem {
                     if await !shipJournal() { nextJournal = .now + .seconds(5) }
                 }
                 if !didWork { await background.sleep(atMost: pause(nextJournal: nextJournal)) }
+                await background.rest()
             }
         }
     }

@@ -32,9 +32,9 @@ extension BackupFileSystem {
             try await store.put(
                 key, .bytes(JournalSegment.encode(batch.records)), ObjectAttributes(contentType: "application/gzip"),
                 deadline: deadline)
-            background.noteStore(nil)
+            noteStore(nil)
         } catch {
-            background.noteStore(error)
+            noteStore(error)
             throw .backup(error)
         }
         try await changeLater(.powerLoss) { writer throws(CatalogueError) in

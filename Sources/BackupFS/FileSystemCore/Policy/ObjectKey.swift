@@ -5,11 +5,13 @@ import Catalogue
 
 /// Makes the keys and metadata of objects.
 enum ObjectKey {
-    /// Bytes of a key without the store's prefix; S3 allows 1,024 with it.
-    static let maximumLength = 768
+    /// Bytes of a key that people can still read.
+    static let readableLength = 768
 
-    /// The key of a version of the file at `path`.
-    static func make(path: [[UInt8]], version: VersionID) -> String {
+    /// The key of a version of the file at `path`: at most `limit` bytes, of which it needs 128.
+    ///
+    /// No key is a directory of another: only the last part has a `~`.
+    static func make(path: [[UInt8]], version: VersionID, limit: Int) -> String {
         var names = path.map(clean)
         let last = cleanName(ofTemporary: path.last ?? [])
         names.removeLast(min(1, names.count))
@@ -17,7 +19,7 @@ enum ObjectKey {
         let file = "\(stem.prefix(100))~\(version)\(suffix)"
         // A path that is too long loses its outermost directories.
         var length = names.reduce(file.count) { $0 + $1.count + 1 }
-        while length > maximumLength, let first = names.first {
+        while length > min(limit, readableLength), let first = names.first {
             length -= first.count + 1
             names.removeFirst()
         }

@@ -75,7 +75,7 @@ extension BackupFileSystem {
                 }
             }
         } catch {
-            if error.meansUnreachable { background.noteStore(error) }
+            if error.meansUnreachable { noteStore(error) }
             switch OwnershipMismatch(error) {
             case .other: throw .belongsToAnother(location: store.location)
             case .missing: throw .markerMissing(location: store.location)
@@ -90,7 +90,7 @@ extension BackupFileSystem {
             throw .catalogue(error)
         }
         ownership.setVerified()
-        background.noteStore(nil)
+        noteStore(nil)
     }
 
     /// Before an upload: nothing is sent to a prefix that is not known to be ours.

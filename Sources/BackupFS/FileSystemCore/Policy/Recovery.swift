@@ -67,9 +67,9 @@ extension BackupFileSystem {
             guard digests.sha256 == version.sha256, try Int64(sizeOf(staged)) == version.size else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }
-            background.noteStore(nil)
+            noteStore(nil)
         } catch {
-            if error.meansUnreachable { background.noteStore(error) }
+            if error.meansUnreachable { noteStore(error) }
             if case .localFile(let code) = error { throw .main(errno: code, during: "storing a recovered file") }
             throw .backup(error)
         }

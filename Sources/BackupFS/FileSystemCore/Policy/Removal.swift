@@ -78,9 +78,9 @@ extension BackupFileSystem {
         do throws(FileSystemError) {
             do throws(ObjectStoreError) {
                 try await store.delete(version.key, deadline: deadline(size: 0))
-                background.noteStore(nil)
+                noteStore(nil)
             } catch {
-                if error.meansUnreachable { background.noteStore(error) }
+                if error.meansUnreachable { noteStore(error) }
                 throw .backup(error)
             }
             try await changeLater(.processCrash) { writer throws(CatalogueError) in
@@ -93,7 +93,7 @@ extension BackupFileSystem {
                 "an object could not be removed from backup", metadata: ["key": "\(version.key)", "error": "\(error)"])
             record("Delete.7") { writer throws(CatalogueError) in
                 let now = currentTime()
-                let next = now + BackgroundWorker.backoff(attempts: attempts)
+                let next = now + self.background.delay(attempts: attempts)
                 try writer.recordRemovalFailure(version.id, error: "\(error)", next: next, now: now)
                 guard let row = try writer.reader.resource(version.resource), row.status == .deleted else { return }
                 try writer.noteError(row.id, error: "\(error)", now: now)

@@ -106,11 +106,15 @@ extension BackupFileSystem {
             return false
         }
         let id = VersionID(now: currentTime())
+        let longestKey = store.longestKey
         let new = Version(
-            id: id, resource: row.id, key: ObjectKey.make(path: path, version: id), size: size, sha256: digests.sha256,
+            id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey), size: size,
+            sha256: digests.sha256,
             state: .uploading)
         let version = try await changeLater(.processCrash) { writer throws(CatalogueError) in
-            try writer.beginUpload(new, now: currentTime()) { $0.key == ObjectKey.make(path: path, version: $0.id) }
+            try writer.beginUpload(new, now: currentTime()) {
+                $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+            }
         }
         let modified = Nanoseconds(try descriptor.status().st_mtim)
         let attributes = ObjectMetadata.make(row, path: path, version: version, modified: modified)
@@ -125,7 +129,7 @@ extension BackupFileSystem {
             failure = error
         }
         let isSynced = await synced
-        background.noteStore(failure)
+        noteStore(failure)
         let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
         guard isSame, failure == nil else {
             // The next attempt with this content takes the version up again; one with another content abandons it.
@@ -190,7 +194,7 @@ extension BackupFileSystem {
     }
 
     /// The row keeps the truth: what failed, and when it is tried again.
-    private func noteUploadFailure(_ file: FileState, _ error: FileSystemError) async {
+    func noteUploadFailure(_ file: FileState, _ error: FileSystemError) async {
         let id = file.id
         logger.error(
             "a file could not be backed up", metadata: ["inode": "\(id.rawValue)", "error": "\(error)"])
@@ -200,7 +204,7 @@ extension BackupFileSystem {
                 let attempts = try writer.reader.attempts(id)
                 let now = currentTime()
                 try writer.recordFailure(
-                    id, error: "\(error)", next: now + BackgroundWorker.backoff(attempts: attempts), now: now)
+                    id, error: "\(error)", next: now + self.background.delay(attempts: attempts), now: now)
             }
         } catch {
             counters.add(\.catalogueFailures)

@@ -8,21 +8,29 @@ struct S3Failure: Sendable, Equatable {
     let message: String
     /// Whether the answer may come from something that is no S3 server: it has a body that is not S3's.
     let isForeign: Bool
+    /// Whether it is what servers say to a plain request on a port for TLS.
+    let wantsTLS: Bool
     let bucketRegion: String?
+    let retryAfter: Duration?
 
     init(_ answer: S3Answer) {
         var code = ""
         var message = ""
+        var region: String?
         let isXML = S3XML.read(answer.body) { path, text in
             guard path.first == "Error" else { return }
             if path.dropFirst() == ["Code"] { code = Self.plain(text) }
             if path.dropFirst() == ["Message"] { message = Self.plain(text) }
+            if path.dropFirst() == ["Region"] { region = text }
         }
         status = answer.status
         self.code = isXML ? code : ""
         self.message = isXML ? message : ""
         isForeign = !answer.body.isEmpty && (!isXML || code.isEmpty)
-        bucketRegion = answer.bucketRegion.map(Self.plain)
+        bucketRegion = (answer.bucketRegion ?? region).map(Self.plain)
+        retryAfter = answer.retryAfter
+        let page = isForeign ? String(decoding: answer.body.prefix(1000), as: UTF8.self) : ""
+        wantsTLS = page.contains("HTTPS") || page.contains("SSL-enabled")
     }
 
     /// Whether the body is an S3 error.
@@ -41,13 +49,11 @@ struct S3Failure: Sendable, Equatable {
             return .full(message: text)
         case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout",
             "IncompleteBody", "OperationAborted", "TooManyRequests", "RequestLimitExceeded", "Busy":
-            return .unreachable(reason: text)
-        case "RequestTimeTooSkewed":
-            return .denied(
-                code: code,
-                message: "the clocks of this machine and of the server are too far apart: set the clock here")
+            return .unreachable(reason: text, retryAfter: retryAfter)
+        case "AuthorizationHeaderMalformed":
+            return .denied(code: code, message: bucketRegion.map { "the bucket is in region \($0)" } ?? message)
         case "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-            "AccessDenied", "AuthorizationHeaderMalformed":
+            "AccessDenied", "RequestTimeTooSkewed":
             return .denied(code: code, message: message)
         case "BadDigest", "XAmzContentSHA256Mismatch":
             return .corrupted(key: key, reason: text)
@@ -58,13 +64,15 @@ struct S3Failure: Sendable, Equatable {
     private func errorByStatus(key: String) -> ObjectStoreError {
         let name = code.isEmpty ? "HTTP \(status)" : code
         switch status {
+        case 400 where wantsTLS:
+            return .rejected(code: name, message: "the server expects TLS: write https:// in the endpoint")
         case 404 where isForeign:
             return .unreachable(reason: "status 404 from something that is no S3 server: is the endpoint right?")
         case 404 where code.isEmpty && !key.isEmpty: return .notFound(key: key)
         case 401, 403: return .denied(code: name, message: message)
         case 507: return .full(message: text)
         case 501: return .rejected(code: name, message: message)
-        case 408, 409, 425, 429, 500...599: return .unreachable(reason: text)
+        case 408, 409, 425, 429, 500...599: return .unreachable(reason: text, retryAfter: retryAfter)
         case 300...399:
             let region = bucketRegion.map { ": the bucket is in region \($0)" } ?? ""
             return .rejected(

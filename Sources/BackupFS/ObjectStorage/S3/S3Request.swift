@@ -60,6 +60,8 @@ struct S3Request: Sendable {
     var headers: [(name: String, value: String)] = []
     var body = Body.none
     var sink = Sink.memory(limit: 64 * 1024)
+    /// Whether it is sent although the server is known to be down: it asks whether that is still so.
+    var isProbe = false
 
     /// The headers to send, signed for now.
     func signedHeaders(_ signer: SignatureV4, host: String) -> [(name: String, value: String)] {
@@ -93,6 +95,8 @@ struct S3Answer: Sendable {
     var metadata: [String: String] = [:]
     /// The bucket's region, on some redirects.
     var bucketRegion: String?
+    /// How long the server asks to be left alone.
+    var retryAfter: Duration?
     /// Whether the server says that the ETag is not the content's MD5 because it encrypts with keys of its own.
     var isETagOpaque = false
     /// The body, unless it went into a file.
@@ -115,6 +119,7 @@ struct S3Answer: Sendable {
         case "etag": etag = value.filter { $0 != "\"" }
         case "content-length": contentLength = Int64(value)
         case "transfer-encoding": isChunked = value.lowercased().hasSuffix("chunked")
+        case "retry-after": retryAfter = RetryAfter.parse(String(value))
         case "x-amz-bucket-region": bucketRegion = String(value)
         case "x-amz-server-side-encryption": isETagOpaque = value.hasPrefix("aws:kms")
         case "x-amz-server-side-encryption-customer-algorithm": isETagOpaque = true

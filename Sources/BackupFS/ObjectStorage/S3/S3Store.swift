@@ -15,21 +15,31 @@ package final class S3Store: ObjectStore {
     /// Starts the thread for this server; asks it nothing yet.
     ///
     /// Throws `.localFile` with ENOMEM if libcurl cannot be used.
-    package init(_ configuration: S3Configuration) throws(ObjectStoreError) {
+    package convenience init(_ configuration: S3Configuration) throws(ObjectStoreError) {
+        try self.init(configuration, timeouts: TransferTimeouts())
+    }
+
+    init(_ configuration: S3Configuration, timeouts: TransferTimeouts) throws(ObjectStoreError) {
         self.configuration = configuration
         location =
             configuration.prefix.isEmpty
             ? "s3://\(configuration.bucket)" : "s3://\(configuration.bucket)/\(configuration.prefix)"
         let settings = TransferSettings(
             endpoint: configuration.endpoint, caBundle: configuration.caBundle,
-            signer: SignatureV4(credentials: configuration.credentials, region: configuration.region))
+            signer: SignatureV4(credentials: configuration.credentials, region: configuration.region),
+            timeouts: timeouts)
         loop = try TransferLoop(settings, transfers: configuration.transfers)
     }
 
     deinit { loop.stop() }
 
+    /// While it is held, requests that were not sent yet end with `.unreachable`, all but checks.
+    func hold(_ isHeld: Bool) { loop.hold(isHeld) }
+
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
-        let answer = try await loop.run(listRequest(prefix: "", [("max-keys", "1")], lane: .read), deadline: deadline)
+        var request = listRequest(prefix: "", [("max-keys", "1")], lane: .read)
+        request.isProbe = true
+        let answer = try await loop.run(request, deadline: deadline)
         _ = try page(answer)
     }
 

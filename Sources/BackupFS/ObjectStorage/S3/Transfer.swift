@@ -25,14 +25,10 @@ final class TransferHandle {
 
 /// The settings that all requests share.
 struct TransferSettings: Sendable {
-    /// The longest time to wait for a connection.
-    static let connectTimeout = Duration.seconds(5)
-    /// A transfer that moves no byte for so long has failed.
-    static let stallSeconds = 30
-
     let endpoint: S3Endpoint
     let caBundle: String?
     let signer: SignatureV4
+    var timeouts = TransferTimeouts()
 }
 
 /// One request that runs.
@@ -46,17 +42,20 @@ final class Transfer {
     /// How many bytes of the body were read so far.
     private var sent: Int64 = 0
     private var headers: UnsafeMutablePointer<curl_slist>?
+    private var progress = TransferProgress(now: .now)
+    private let settings: TransferSettings
 
     /// Prepares the handle; the request is signed now.
     init(_ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings) {
         self.submission = submission
         self.handle = handle
-        configure(settings)
+        self.settings = settings
+        configure()
     }
 
     deinit { curl_slist_free_all(headers) }
 
-    private func configure(_ settings: TransferSettings) {
+    private func configure() {
         let easy = handle.easy
         curl_easy_reset(easy)
         handle.errorText[0] = 0
@@ -64,12 +63,13 @@ final class Transfer {
         backupfs_curl_set_string(easy, CURLOPT_URL, settings.endpoint.origin + request.path + query)
         backupfs_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
         for (option, value) in Self.constants { backupfs_curl_set_long(easy, option, value) }
+        backupfs_curl_set_bound_unsent(easy)
         backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, settings.endpoint.isSecure ? "https" : "http")
         // What is not encrypted goes to this machine or where the operator said, never to a proxy.
         if !settings.endpoint.isSecure { backupfs_curl_set_string(easy, CURLOPT_PROXY, "") }
         if let bundle = settings.caBundle { backupfs_curl_set_string(easy, CURLOPT_CAINFO, bundle) }
         let remaining = ContinuousClock.now.duration(to: submission.deadline)
-        let connect = max(1, min(TransferSettings.connectTimeout, remaining).milliseconds)
+        let connect = max(1, min(settings.timeouts.connect, remaining).milliseconds)
         backupfs_curl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connect)
         switch request.method {
         case .get: break
@@ -92,7 +92,6 @@ final class Transfer {
         (CURLOPT_NOSIGNAL, 1), (CURLOPT_TCP_NODELAY, 1), (CURLOPT_TCP_KEEPALIVE, 1), (CURLOPT_FOLLOWLOCATION, 0),
         (CURLOPT_PATH_AS_IS, 1), (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2),
         (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)), (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)),
-        (CURLOPT_LOW_SPEED_LIMIT, 1), (CURLOPT_LOW_SPEED_TIME, TransferSettings.stallSeconds),
         (CURLOPT_UPLOAD_BUFFERSIZE, 256 * 1024), (CURLOPT_BUFFERSIZE, 256 * 1024),
         (CURLOPT_SUPPRESS_CONNECT_HEADERS, 1),
         // A name lookup that hangs must not hold up the loop when its request is given up.
@@ -157,6 +156,7 @@ final class Transfer {
     }
 
     private func consumeHeader(_ line: UnsafeRawBufferPointer) -> Int {
+        progress.noteAnswer(now: .now)
         var end = line.count
         while end > 0, line[end - 1] == 10 || line[end - 1] == 13 { end -= 1 }
         if end > 0 { answer.read(headerLine: UnsafeRawBufferPointer(rebasing: line[..<end])) }
@@ -184,6 +184,7 @@ final class Transfer {
             return 0
         }
         answer.received += Int64(bytes.count)
+        progress.noteAnswer(now: .now)
         return bytes.count
     }
 
@@ -192,19 +193,25 @@ final class Transfer {
         answer.body.append(contentsOf: bytes.prefix(max(0, limit - answer.body.count)))
     }
 
+    /// Why the request has failed although libcurl still waits; nil while it may go on.
+    func stall(now: ContinuousClock.Instant) -> ObjectStoreError? {
+        var sent: curl_off_t = 0
+        backupfs_curl_get_offset(handle.easy, CURLINFO_SIZE_UPLOAD_T, &sent)
+        progress.look(sent: Int64(sent), now: now)
+        return progress.failure(length: request.body.length, settings.timeouts, now: now)
+    }
+
     /// What came of it, once libcurl is done.
     func outcome(_ code: CURLcode) -> Result<S3Answer, ObjectStoreError> {
         if let failure { return .failure(failure) }
         if code == CURLE_OK { return .success(answer) }
         let text =
             handle.errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: handle.errorText)
-        switch code {
-        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
-            return .failure(.rejected(code: "TLS", message: text))
-        case CURLE_OPERATION_TIMEDOUT where submission.deadline <= .now:
+        if code == CURLE_OPERATION_TIMEDOUT, submission.deadline <= .now {
             return .failure(.deadlineExceeded(reason: text))
-        default: return .failure(.unreachable(reason: text))
         }
+        return .failure(
+            ObjectStoreError(curl: code, text: text, endpoint: settings.endpoint, isAnswered: answer.status != 0))
     }
 }
 

@@ -20,6 +20,7 @@ final class TransferLoop: Sendable {
         var nextID: UInt64 = 0
         var submitted: [Submission] = []
         var cancelled: [UInt64] = []
+        var isHeld = false
         var isStopping = false
     }
 
@@ -47,7 +48,7 @@ final class TransferLoop: Sendable {
         backupfs_curl_multi_set_long(pointer, CURLMOPT_MAXCONNECTS, transfers)
         let thread = Thread { [self] in
             var run = TransferRun(multi.pointer, settings, transfers: transfers)
-            while let work = takeInbox() { run.step(work.submitted, work.cancelled) }
+            while let work = takeInbox() { run.step(work.submitted, work.cancelled, isHeld: work.isHeld) }
             run.close()
         }
         thread.name = "backupfs-s3"
@@ -60,6 +61,14 @@ final class TransferLoop: Sendable {
         inbox.withLock { inbox in
             inbox.isStopping = true
             curl_multi_wakeup(multi.pointer)
+        }
+    }
+
+    /// While it is held, nothing is started but probes: other requests end with `.unreachable`, not sent.
+    func hold(_ isHeld: Bool) {
+        inbox.withLock { inbox in
+            inbox.isHeld = isHeld
+            if !inbox.isStopping { curl_multi_wakeup(multi.pointer) }
         }
     }
 
@@ -90,14 +99,14 @@ final class TransferLoop: Sendable {
     }
 
     /// What came since the last time; nil when the thread is to end.
-    private func takeInbox() -> (submitted: [Submission], cancelled: [UInt64])? {
+    private func takeInbox() -> (submitted: [Submission], cancelled: [UInt64], isHeld: Bool)? {
         inbox.withLock { inbox in
             guard !inbox.isStopping else { return nil }
             defer {
                 inbox.submitted = []
                 inbox.cancelled = []
             }
-            return (inbox.submitted, inbox.cancelled)
+            return (inbox.submitted, inbox.cancelled, inbox.isHeld)
         }
     }
 }
@@ -117,9 +126,10 @@ private struct TransferRun {
     }
 
     /// Starts what may start, moves bytes, answers what has ended, then waits for the next event.
-    mutating func step(_ submitted: [TransferLoop.Submission], _ cancelled: [UInt64]) {
+    mutating func step(_ submitted: [TransferLoop.Submission], _ cancelled: [UInt64], isHeld: Bool) {
         for submission in submitted { queue.add(submission) }
         for id in cancelled { giveUp(id) }
+        if isHeld { handBack() }
         expire()
         start()
         var count: Int32 = 0
@@ -174,6 +184,15 @@ private struct TransferRun {
         for transfer in running.values where transfer.submission.deadline <= now {
             end(transfer, .failure(.deadlineExceeded(reason: "the server did not finish its answer")))
         }
+        for transfer in running.values {
+            if let failure = transfer.stall(now: now) { end(transfer, .failure(failure)) }
+        }
+    }
+
+    private mutating func handBack() {
+        for submission in queue.removeAllButProbes() {
+            submission.outcome.decide(.failure(.unreachable(reason: "not sent, because the server does not answer")))
+        }
     }
 
     private mutating func giveUp(_ id: UInt64) {
@@ -195,14 +214,15 @@ private struct TransferRun {
         submission.outcome.decide(outcome)
     }
 
-    /// In milliseconds, up to the next deadline.
+    /// In milliseconds, up to the next deadline; a second at most while requests run, whose progress is looked at.
     private func waitTime() -> Int32 {
         var earliest = queue.earliestDeadline
         for transfer in running.values {
             earliest = min(earliest ?? transfer.submission.deadline, transfer.submission.deadline)
         }
-        guard let earliest else { return 60_000 }
+        let longest = running.isEmpty ? 60_000 : settings.timeouts.look.milliseconds
+        guard let earliest else { return Int32(clamping: longest) }
         // One more than asked: rounded down, the loop would spin through the last millisecond.
-        return Int32(clamping: min(60_000, max(0, ContinuousClock.now.duration(to: earliest).milliseconds + 1)))
+        return Int32(clamping: min(longest, max(0, ContinuousClock.now.duration(to: earliest).milliseconds + 1)))
     }
 }

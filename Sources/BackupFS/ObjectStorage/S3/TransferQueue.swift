@@ -52,6 +52,13 @@ struct TransferQueue {
         return nil
     }
 
+    /// Takes out all that wait, except probes.
+    mutating func removeAllButProbes() -> [TransferLoop.Submission] {
+        let removed = waiting.values.flatMap { $0.filter { !$0.request.isProbe } }
+        for lane in Lane.allCases { waiting[lane]?.removeAll { !$0.request.isProbe } }
+        return removed
+    }
+
     /// Takes out all whose deadline has passed.
     mutating func expire(_ now: ContinuousClock.Instant) -> [TransferLoop.Submission] {
         guard let earliest = earliestDeadline, earliest <= now else { return [] }

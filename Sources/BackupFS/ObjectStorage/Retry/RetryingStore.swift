@@ -1,45 +1,53 @@
 // The only place that tries again and the only one that sleeps. What may be tried again is what `isTransient` says; a put
-// carries the same key and the same bytes each time, so that doing it twice is harmless.
+// carries the same key and the same bytes each time, so that doing it twice is harmless. Two things keep many requests
+// from becoming a storm: retries have one budget, and while the store is known to be down nothing is sent but probes.
+// docs/S3.md has the table. The breaker is part of this store and not a wrapper of its own: it must see each attempt,
+// and it must hold a request back between two of them.
 
 import Logging
+import Synchronization
 
 /// An object store that tries requests again while their deadline lasts.
 package final class RetryingStore: ObjectStore {
-    /// How long to wait before the next attempt: exponential with full jitter, so that many clients spread out.
-    package struct Backoff: Sendable {
-        /// The longest first wait.
-        package var first: Duration
-        /// The longest of all waits.
-        package var longest: Duration
-
-        package init(first: Duration = .milliseconds(50), longest: Duration = .seconds(2)) {
-            self.first = first
-            self.longest = longest
-        }
-
-        /// The longest wait after the given number of failures, at least 1.
-        package func ceiling(afterFailures count: Int) -> Duration {
-            min(longest, first * (1 << min(20, count - 1)))
-        }
-    }
-
     /// Damage in transit is rare; when it comes three times in a row, it is not in transit.
     private static let corruptedAttempts = 3
+    /// How long a probe may take.
+    private static let probePatience = Duration.seconds(5)
 
     private let inner: any ObjectStore
     private let backoff: Backoff
     private let logger: Logger
     private let pause: @Sendable (Duration) async -> Void
+    private let gate: OutageGate
+    /// Guards the budget; held for no call out of it.
+    private let budget: Mutex<RetryBudget>
+    private let now: @Sendable () -> ContinuousClock.Instant
 
     /// Wraps `inner`; `pause` waits, and returns early when its task is cancelled.
+    ///
+    /// `now` is the budget's clock. `hold` is told when the store is known to be down and when it is back: between the two `inner` is to end requests
+    /// that it has not sent yet with `.unreachable`, all but checks. They wait here.
     package init(
         _ inner: any ObjectStore, backoff: Backoff = Backoff(), logger: Logger,
-        pause: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
+        pause: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) },
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
+        hold: @escaping @Sendable (Bool) -> Void = { _ in }
     ) {
         self.inner = inner
         self.backoff = backoff
         self.logger = logger
         self.pause = pause
+        self.now = now
+        budget = Mutex(RetryBudget(now: now()))
+        let probe = { @Sendable () async -> CircuitBreaker.Finding in
+            do throws(ObjectStoreError) {
+                try await inner.check(deadline: .now + Self.probePatience)
+                return .answered
+            } catch {
+                return CircuitBreaker.Finding(error, after: Self.probePatience)
+            }
+        }
+        gate = OutageGate(logger: logger, pause: pause, probe: probe, hold: hold)
     }
 
     package var location: String { inner.location }
@@ -96,26 +104,51 @@ package final class RetryingStore: ObjectStore {
         var damages = 0
         var lastError: ObjectStoreError?
         while true {
+            let outages: Int
             do throws(ObjectStoreError) {
-                return try await request(inner)
+                outages = try await gate.pass(deadline: deadline)
             } catch {
+                throw lastError ?? error
+            }
+            let started = ContinuousClock.now
+            do throws(ObjectStoreError) {
+                let answer = try await request(inner)
+                gate.note(.answered, began: outages)
+                budget.withLock { $0.noteAnswer() }
+                return answer
+            } catch {
+                gate.note(CircuitBreaker.Finding(error, after: .now - started), began: outages)
                 // That there was no time left says less than what went wrong before.
                 if case .deadlineExceeded = error { throw lastError ?? error }
                 if case .corrupted = error { damages += 1 }
-                guard error.isTransient, damages < Self.corruptedAttempts else { throw error }
+                guard error.isTransient, damages < Self.corruptedAttempts, !Task.isCancelled else { throw error }
                 failures += 1
                 lastError = error
-                let wait = backoff.ceiling(afterFailures: failures) * Double.random(in: 0...1)
-                guard !Task.isCancelled, .now + wait < deadline else { throw error }
-                logger.debug(
-                    "a request to backup storage failed and is tried again",
-                    metadata: [
-                        "op": "\(operation)", "key": "\(key)", "error": "\(error)", "failures": "\(failures)",
-                        "wait": "\(wait)",
-                    ])
-                await pause(wait)
-                guard !Task.isCancelled else { throw error }
+                // During an outage the gate is the wait, and what comes after it is no storm: nobody was sent meanwhile.
+                if gate.outages == outages {
+                    try await waitForRetry(operation, key, failures, error, deadline)
+                }
             }
         }
+    }
+
+    /// Waits for the time of the next attempt and for a token of the budget; throws `error` if the deadline comes first.
+    private func waitForRetry(
+        _ operation: String, _ key: String, _ failures: Int, _ error: ObjectStoreError,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
+        var wait = max(backoff.wait(afterFailures: failures), error.retryAfter ?? .zero)
+        repeat {
+            guard .now + wait < deadline else { throw error }
+            logger.debug(
+                "a request to backup storage failed and is tried again",
+                metadata: [
+                    "op": "\(operation)", "key": "\(key)", "error": "\(error)", "failures": "\(failures)",
+                    "wait": "\(wait)",
+                ])
+            await pause(wait)
+            guard !Task.isCancelled else { throw error }
+            wait = backoff.longest * Double.random(in: 0.1...1)
+        } while !budget.withLock { $0.take(now: now()) }
     }
 }

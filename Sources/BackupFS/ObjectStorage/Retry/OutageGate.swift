@@ -1,0 +1,139 @@
+// Where requests wait while their store is known to be down. Nothing of them is sent: they hold no connection and no
+// thread. One task asks the store now and then whether it is back, and its first answer lets everybody go on.
+
+import Logging
+import Synchronization
+
+/// Holds requests back during an outage of their store.
+final class OutageGate: Sendable {
+    private struct State {
+        var breaker = CircuitBreaker()
+        var prober: Task<Void, Never>?
+        var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var nextTicket: UInt64 = 0
+    }
+
+    private let logger: Logger
+    private let pause: @Sendable (Duration) async -> Void
+    private let probe: @Sendable () async -> CircuitBreaker.Finding
+    private let hold: @Sendable (Bool) -> Void
+    /// Guards the breaker and who waits; held for no call out of this file but `hold`, so that its calls come in order.
+    private let state = Mutex(State())
+
+    /// `probe` asks the store once.
+    ///
+    /// `hold` says whether the store is down: while it is, requests that were let through
+    /// before that and not sent yet are to be handed back. It may take locks of its own, and must not call the gate.
+    init(
+        logger: Logger, pause: @escaping @Sendable (Duration) async -> Void,
+        probe: @escaping @Sendable () async -> CircuitBreaker.Finding, hold: @escaping @Sendable (Bool) -> Void
+    ) {
+        self.logger = logger
+        self.pause = pause
+        self.probe = probe
+        self.hold = hold
+    }
+
+    deinit { state.withLock { $0.prober }?.cancel() }
+
+    /// How often the store went down so far.
+    var outages: Int { state.withLock { $0.breaker.outages } }
+
+    /// Waits until requests may be sent; returns the count of outages so far.
+    ///
+    /// Throws what is known of the outage if it lasts until the deadline or the task is cancelled.
+    func pass(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        while true {
+            let (outage, outages, ticket) = state.withLock { state in
+                state.nextTicket += 1
+                return (state.breaker.outage, state.breaker.outages, state.nextTicket)
+            }
+            guard let outage else { return outages }
+            guard deadline > .now, !Task.isCancelled else { throw outage }
+            await wait(ticket, until: deadline)
+        }
+    }
+
+    private func wait(_ ticket: UInt64, until deadline: ContinuousClock.Instant) async {
+        let timer = Task {
+            try? await Task.sleep(until: deadline, clock: .continuous)
+            if !Task.isCancelled { self.letGo(ticket) }
+        }
+        defer { timer.cancel() }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let mustWait = state.withLock { state in
+                    // The timer and a cancellation may have looked for this ticket already.
+                    guard state.breaker.outage != nil, deadline > .now, !Task.isCancelled else { return false }
+                    state.waiting[ticket] = continuation
+                    return true
+                }
+                if !mustWait { continuation.resume() }
+            }
+        } onCancel: {
+            self.letGo(ticket)
+        }
+    }
+
+    private func letGo(_ ticket: UInt64) {
+        state.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume()
+    }
+
+    /// Takes in what became of an attempt; `began` is what `pass` returned for it.
+    func note(_ finding: CircuitBreaker.Finding, began: Int) {
+        settle { $0.note(finding, began: began) }
+    }
+
+    private func settle(_ take: (inout CircuitBreaker) -> CircuitBreaker.Change) {
+        let (change, outage) = state.withLock { state in
+            let change = take(&state.breaker)
+            if change != .none { hold(change == .opened) }
+            return (change, state.breaker.outage)
+        }
+        switch change {
+        case .none: return
+        case .opened:
+            logger.warning(
+                "backup storage does not answer: requests wait until it does",
+                metadata: ["error": "\(outage.map { "\($0)" } ?? "")"])
+            startProbing()
+        case .closed:
+            logger.notice("backup storage answers again")
+            let waiting = state.withLock { state in
+                defer { state.waiting = [:] }
+                return state.waiting.values
+            }
+            for continuation in waiting { continuation.resume() }
+        }
+    }
+
+    /// One task probes at a time: one that is still in its wait when the store goes down again goes on.
+    private func startProbing() {
+        state.withLock { state in
+            guard state.prober == nil, state.breaker.outage != nil else { return }
+            // It does not hold the gate, so that a store that nobody uses any more is not probed for ever.
+            state.prober = Task { [weak self, pause, probe] in
+                while let wait = self?.nextWait() {
+                    await pause(wait)
+                    guard !Task.isCancelled, self?.isDown == true else { continue }
+                    let finding = await probe()
+                    self?.noteProbe(finding)
+                }
+            }
+        }
+    }
+
+    private var isDown: Bool { state.withLock { $0.breaker.outage != nil } }
+
+    private func nextWait() -> Duration? {
+        state.withLock { state in
+            let wait = Task.isCancelled ? nil : state.breaker.wait
+            if wait == nil { state.prober = nil }
+            return wait
+        }
+    }
+
+    private func noteProbe(_ finding: CircuitBreaker.Finding) {
+        settle { $0.noteProbe(finding) }
+    }
+}

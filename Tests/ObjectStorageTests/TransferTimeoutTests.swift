@@ -1,0 +1,113 @@
+// A dead server is found out by silence, a slow one is left alone.
+
+import Glibc
+import Testing
+
+@testable import ObjectStorage
+
+@Suite("Timeouts of a request", .timeLimit(.minutes(2)))
+struct TransferTimeoutTests {
+    private static let start = ContinuousClock.now
+    private static let timeouts = TransferTimeouts(connect: .seconds(5), firstByte: .seconds(20), stall: .seconds(30))
+
+    /// What 100 bytes of body have failed with.
+    private static func failure(_ progress: TransferProgress, at second: Int) -> ObjectStoreError? {
+        progress.failure(length: 100, timeouts, now: start + .seconds(second))
+    }
+
+    @Test("The answer's first byte has its own limit, from the last byte of the request on")
+    func firstByte() {
+        var progress = TransferProgress(now: Self.start)
+        progress.look(sent: 100, now: Self.start + .seconds(10))
+        progress.look(sent: 100, now: Self.start + .seconds(20))
+        #expect(Self.failure(progress, at: 29) == nil)
+        #expect(Self.failure(progress, at: 30) == .unreachable(reason: "no answer within 20 s"))
+    }
+
+    @Test("A body stalls when no byte moved, either way, however long the whole takes")
+    func stall() {
+        var progress = TransferProgress(now: Self.start)
+        for second in stride(from: 0, through: 1000, by: 25) {
+            #expect(Self.failure(progress, at: second) == nil)
+            progress.look(sent: Int64(second / 25 + 1), now: Self.start + .seconds(second))
+        }
+        #expect(Self.failure(progress, at: 1029) == nil)
+        #expect(Self.failure(progress, at: 1030) == .unreachable(reason: "no byte moved for 30 s"))
+        progress.look(sent: 100, now: Self.start + .seconds(1030))
+        progress.noteAnswer(now: Self.start + .seconds(1040))
+        #expect(Self.failure(progress, at: 1069) == nil)
+        #expect(Self.failure(progress, at: 1070) == .unreachable(reason: "no byte moved for 30 s"))
+    }
+
+    private static func store(_ endpoint: String, _ timeouts: TransferTimeouts) throws -> S3Store {
+        try S3Store(
+            S3Configuration(
+                bucket: "photos", prefix: "shop", options: StoreOptions(endpoint: endpoint, transfers: 4),
+                environment: CannedS3.environment), timeouts: timeouts)
+    }
+
+    /// What a request ends with, in words.
+    private static func reason(_ request: () async throws(ObjectStoreError) -> Void) async -> String {
+        do throws(ObjectStoreError) { try await request() } catch { return "\(error)" }
+        return "none"
+    }
+
+    private static let short = Duration.milliseconds(300)
+
+    @Test("A server that takes a request and never answers it is unreachable long before the deadline")
+    func noAnswer() async throws {
+        let server = try CannedServer { _ in .hang }
+        defer { server.stop() }
+        let store = try Self.store(server.endpoint, TransferTimeouts(firstByte: Self.short))
+        let reason = await Self.reason { () async throws(ObjectStoreError) in
+            try await store.check(deadline: CannedS3.tooFar)
+        }
+        #expect(reason.contains("no answer within 0.3 s"))
+    }
+
+    @Test("An answer that stops in its body is unreachable long before the deadline")
+    func stalledAnswer() async throws {
+        let server = try CannedServer { _ in .stall(promised: 100, body: sampleBytes(50)) }
+        defer { server.stop() }
+        let store = try Self.store(server.endpoint, TransferTimeouts(stall: Self.short))
+        let target = try TemporaryFile()
+        let reason = await Self.reason { () async throws(ObjectStoreError) in
+            _ = try await store.get("a", into: target.descriptor, limit: 1000, deadline: CannedS3.tooFar)
+        }
+        #expect(reason.contains("no byte moved for 0.3 s"))
+    }
+
+    @Test("A server that stops reading the body is unreachable long before the deadline")
+    func stalledBody() async throws {
+        // Nobody accepts, and the kernel takes what fits into its buffers.
+        let listener = try SilentListener()
+        let store = try Self.store(listener.endpoint, TransferTimeouts(stall: Self.short))
+        let reason = await Self.reason { () async throws(ObjectStoreError) in
+            try await store.put(
+                "a", .bytes([UInt8](repeating: 7, count: 32 << 20)), ObjectAttributes(), deadline: CannedS3.tooFar)
+        }
+        #expect(reason.contains("no byte moved for 0.3 s"))
+        withExtendedLifetime(listener) {}
+    }
+
+    @Test("A server that accepts no connection is unreachable long before the deadline")
+    func noConnection() async throws {
+        let listener = try SilentListener(isFull: true)
+        let store = try Self.store(listener.endpoint, TransferTimeouts(connect: Self.short))
+        #expect(await CannedS3.outcome { try await store.check(deadline: CannedS3.tooFar) } == "unreachable")
+        withExtendedLifetime(listener) {}
+    }
+
+    @Test("A slow reader of a body that the kernel has taken whole is waited for")
+    func slowReader() async throws {
+        let listener = try SilentListener()
+        let body = [UInt8](repeating: 7, count: 3 << 20)
+        listener.answerSlowly(pause: .milliseconds(200), piece: 128 << 10)
+        let store = try Self.store(listener.endpoint, TransferTimeouts(firstByte: .seconds(2), stall: .seconds(2)))
+        let reason = await Self.reason { () async throws(ObjectStoreError) in
+            try await store.put("a", .bytes(body), ObjectAttributes(), deadline: CannedS3.tooFar)
+        }
+        #expect(reason == "none")
+        withExtendedLifetime(listener) {}
+    }
+}
