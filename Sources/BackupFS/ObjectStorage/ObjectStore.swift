@@ -10,6 +10,9 @@ package protocol ObjectStore: Sendable {
     /// The store as a person would write it, without secrets: `s3://bucket/prefix` or `file:///dir`.
     var location: String { get }
 
+    /// How far the store's clock is ahead of this machine's, as far as that was noticed and made good; zero if it was not.
+    var clockOffset: Duration { get }
+
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
@@ -43,6 +46,11 @@ package protocol ObjectStore: Sendable {
     func list(
         prefix: String, after key: String?, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [ListedObject]
+}
+
+extension ObjectStore {
+    /// Stores without a clock of their own have ours.
+    package var clockOffset: Duration { .zero }
 }
 
 /// The bytes of an object to store.

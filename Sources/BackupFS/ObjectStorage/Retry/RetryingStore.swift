@@ -51,6 +51,7 @@ package final class RetryingStore: ObjectStore {
     }
 
     package var location: String { inner.location }
+    package var clockOffset: Duration { inner.clockOffset }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await retry("check", "", deadline) { inner async throws(ObjectStoreError) in

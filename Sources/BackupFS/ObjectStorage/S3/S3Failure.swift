@@ -11,6 +11,8 @@ struct S3Failure: Sendable, Equatable {
     /// Whether it is what servers say to a plain request on a port for TLS.
     let wantsTLS: Bool
     let bucketRegion: String?
+    /// The host that a redirect points to.
+    let otherHost: String?
     let retryAfter: Duration?
 
     init(_ answer: S3Answer) {
@@ -28,6 +30,7 @@ struct S3Failure: Sendable, Equatable {
         self.message = isXML ? message : ""
         isForeign = !answer.body.isEmpty && (!isXML || code.isEmpty)
         bucketRegion = (answer.bucketRegion ?? region).map(Self.plain)
+        otherHost = answer.location.flatMap { try? S3Endpoint.split($0, setting: "", allowInsecure: true).0.host }
         retryAfter = answer.retryAfter
         let page = isForeign ? String(decoding: answer.body.prefix(1000), as: UTF8.self) : ""
         wantsTLS = page.contains("HTTPS") || page.contains("SSL-enabled")
@@ -75,8 +78,9 @@ struct S3Failure: Sendable, Equatable {
         case 408, 409, 425, 429, 500...599: return .unreachable(reason: text, retryAfter: retryAfter)
         case 300...399:
             let region = bucketRegion.map { ": the bucket is in region \($0)" } ?? ""
+            let host = otherHost.map { ", to \(Self.plain($0))" } ?? ""
             return .rejected(
-                code: name, message: "the server points elsewhere\(region): correct the endpoint or the region")
+                code: name, message: "the server points elsewhere\(host)\(region): correct the endpoint or the region")
         default: return .rejected(code: name, message: message)
         }
     }
@@ -87,7 +91,8 @@ struct S3Failure: Sendable, Equatable {
         return "status \(status)" + (parts.isEmpty ? "" : ", " + parts.joined(separator: ": "))
     }
 
-    private static func plain(_ text: String) -> String {
+    /// A server's text on one line, cut to what an operator reads.
+    static func plain(_ text: String) -> String {
         String(text.unicodeScalars.prefix(300).map { $0.value < 0x20 || $0.value == 0x7f ? " " : Character($0) })
     }
 }

@@ -3,6 +3,7 @@ struct S3Request: Sendable {
     enum Method: String, Sendable {
         case get = "GET"
         case put = "PUT"
+        case post = "POST"
         case head = "HEAD"
         case delete = "DELETE"
     }
@@ -63,12 +64,14 @@ struct S3Request: Sendable {
     /// Whether it is sent although the server is known to be down: it asks whether that is still so.
     var isProbe = false
 
-    /// The headers to send, signed for now.
-    func signedHeaders(_ signer: SignatureV4, host: String) -> [(name: String, value: String)] {
-        let timestamp = SignatureV4.Timestamp()
-        let payload = body.digests?.sha256Hex ?? SignatureV4.emptyPayload
+    /// The headers to send, signed for `timestamp`; without a signature if there is no signer.
+    func headers(
+        _ signer: SignatureV4?, host: String, at timestamp: SignatureV4.Timestamp
+    ) -> [(name: String, value: String)] {
         var headers = headers
         headers.append(("host", host))
+        guard let signer else { return headers }
+        let payload = body.digests?.sha256Hex ?? SignatureV4.emptyPayload
         headers.append(("x-amz-content-sha256", payload))
         headers.append(("x-amz-date", timestamp.text))
         if let token = signer.credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
@@ -95,10 +98,16 @@ struct S3Answer: Sendable {
     var metadata: [String: String] = [:]
     /// The bucket's region, on some redirects.
     var bucketRegion: String?
+    /// Where a redirect points to.
+    var location: String?
+    /// The server's clock, in seconds since 1970.
+    var date: Int64?
     /// How long the server asks to be left alone.
     var retryAfter: Duration?
     /// Whether the server says that the ETag is not the content's MD5 because it encrypts with keys of its own.
     var isETagOpaque = false
+    /// What the request was signed with.
+    var signing: Signing?
     /// The body, unless it went into a file.
     var body: [UInt8] = []
     /// How many bytes of the body came.
@@ -121,6 +130,8 @@ struct S3Answer: Sendable {
         case "transfer-encoding": isChunked = value.lowercased().hasSuffix("chunked")
         case "retry-after": retryAfter = RetryAfter.parse(String(value))
         case "x-amz-bucket-region": bucketRegion = String(value)
+        case "location": location = String(value)
+        case "date": date = ServerClock.seconds(String(value))
         case "x-amz-server-side-encryption": isETagOpaque = value.hasPrefix("aws:kms")
         case "x-amz-server-side-encryption-customer-algorithm": isETagOpaque = true
         case _ where name.hasPrefix("x-amz-meta-"):

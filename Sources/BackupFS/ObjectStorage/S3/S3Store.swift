@@ -1,37 +1,40 @@
-// Backup storage in an S3 bucket: plain signed requests with path-style addresses, one object a PUT. What servers do
+// Backup storage in an S3 bucket: plain signed requests, one object a PUT. What servers do
 // differently is met by not relying on it: the content's MD5 is sent and compared with the ETag, a missing bucket is
 // looked for before it is written to, and absence is believed only from an S3 server.
 
-import Foundation
+import Logging
 
 /// An object store in an S3 bucket.
 package final class S3Store: ObjectStore {
     package let location: String
     private let configuration: S3Configuration
-    private let loop: TransferLoop
+    private let loop: SigningLoop
     /// Reads files again to find out who changed the bytes.
     private let digesting = BlockingQueue(label: "backupfs.s3.digests", width: 2)
 
     /// Starts the thread for this server; asks it nothing yet.
     ///
     /// Throws `.localFile` with ENOMEM if libcurl cannot be used.
-    package convenience init(_ configuration: S3Configuration) throws(ObjectStoreError) {
-        try self.init(configuration, timeouts: TransferTimeouts())
+    package convenience init(
+        _ configuration: S3Configuration, logger: Logger = Logger(label: "s3") { _ in SwiftLogNoOpLogHandler() }
+    ) throws(ObjectStoreError) {
+        try self.init(configuration, timeouts: TransferTimeouts(), logger: logger)
     }
 
-    init(_ configuration: S3Configuration, timeouts: TransferTimeouts) throws(ObjectStoreError) {
+    init(
+        _ configuration: S3Configuration, timeouts: TransferTimeouts, clock: ServerClock = ServerClock(),
+        logger: Logger = Logger(label: "s3") { _ in SwiftLogNoOpLogHandler() }
+    ) throws(ObjectStoreError) {
         self.configuration = configuration
         location =
             configuration.prefix.isEmpty
             ? "s3://\(configuration.bucket)" : "s3://\(configuration.bucket)/\(configuration.prefix)"
-        let settings = TransferSettings(
-            endpoint: configuration.endpoint, caBundle: configuration.caBundle,
-            signer: SignatureV4(credentials: configuration.credentials, region: configuration.region),
-            timeouts: timeouts)
-        loop = try TransferLoop(settings, transfers: configuration.transfers)
+        loop = try SigningLoop(configuration, timeouts: timeouts, clock: clock, logger: logger)
     }
 
     deinit { loop.stop() }
+
+    package var clockOffset: Duration { loop.clockOffset }
 
     /// While it is held, requests that were not sent yet end with `.unreachable`, all but checks.
     func hold(_ isHeld: Bool) { loop.hold(isHeld) }
@@ -176,7 +179,7 @@ package final class S3Store: ObjectStore {
         guard !key.isEmpty, full.utf8.count <= 1024, full.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
             throw .rejected(code: "InvalidKey", message: "S3 cannot hold the key \(key)")
         }
-        let path = "\(configuration.endpoint.basePath)/\(configuration.bucket)/\(percentEncoded(full, keeping: "/"))"
+        let path = "\(configuration.address.path)/\(percentEncoded(full, keeping: "/"))"
         return S3Request(method: method, lane: lane, key: key, path: path)
     }
 
@@ -185,7 +188,7 @@ package final class S3Store: ObjectStore {
         let parameters = [("encoding-type", "url"), ("list-type", "2"), ("prefix", root + prefix)] + more
         let query = parameters.map { "\($0)=\(percentEncoded($1))" }.sorted().joined(separator: "&")
         return S3Request(
-            method: .get, lane: lane, key: "", path: "\(configuration.endpoint.basePath)/\(configuration.bucket)",
+            method: .get, lane: lane, key: "", path: configuration.address.root,
             query: query, sink: .memory(limit: 8 << 20))
     }
 

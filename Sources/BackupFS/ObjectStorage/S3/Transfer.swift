@@ -23,11 +23,19 @@ final class TransferHandle {
     }
 }
 
+/// A request as it goes over the wire, decided at the moment it is sent.
+struct SignedRequest: Sendable {
+    let endpoint: S3Endpoint
+    let headers: [(name: String, value: String)]
+    var usesProxy = true
+    /// What it was signed with; nil if it was not.
+    var signing: Signing?
+}
+
 /// The settings that all requests share.
 struct TransferSettings: Sendable {
-    let endpoint: S3Endpoint
     let caBundle: String?
-    let signer: SignatureV4
+    let proxies: ProxySettings
     var timeouts = TransferTimeouts()
 }
 
@@ -44,12 +52,14 @@ final class Transfer {
     private var headers: UnsafeMutablePointer<curl_slist>?
     private var progress = TransferProgress(now: .now)
     private let settings: TransferSettings
+    private let signed: SignedRequest
 
     /// Prepares the handle; the request is signed now.
     init(_ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings) {
         self.submission = submission
         self.handle = handle
         self.settings = settings
+        signed = submission.sign(submission.request)
         configure()
     }
 
@@ -60,13 +70,15 @@ final class Transfer {
         curl_easy_reset(easy)
         handle.errorText[0] = 0
         let query = request.query.isEmpty ? "" : "?" + request.query
-        backupfs_curl_set_string(easy, CURLOPT_URL, settings.endpoint.origin + request.path + query)
+        backupfs_curl_set_string(easy, CURLOPT_URL, signed.endpoint.origin + request.path + query)
         backupfs_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
         for (option, value) in Self.constants { backupfs_curl_set_long(easy, option, value) }
         backupfs_curl_set_bound_unsent(easy)
-        backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, settings.endpoint.isSecure ? "https" : "http")
-        // What is not encrypted goes to this machine or where the operator said, never to a proxy.
-        if !settings.endpoint.isSecure { backupfs_curl_set_string(easy, CURLOPT_PROXY, "") }
+        backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, signed.endpoint.isSecure ? "https" : "http")
+        // Both are always set: libcurl would look into the environment itself.
+        let proxy = signed.usesProxy ? settings.proxies.proxy(for: signed.endpoint) : ""
+        backupfs_curl_set_string(easy, CURLOPT_PROXY, proxy)
+        backupfs_curl_set_string(easy, CURLOPT_NOPROXY, settings.proxies.exceptions)
         if let bundle = settings.caBundle { backupfs_curl_set_string(easy, CURLOPT_CAINFO, bundle) }
         let remaining = ContinuousClock.now.duration(to: submission.deadline)
         let connect = max(1, min(settings.timeouts.connect, remaining).milliseconds)
@@ -75,11 +87,12 @@ final class Transfer {
         case .get: break
         case .head: backupfs_curl_set_long(easy, CURLOPT_NOBODY, 1)
         case .delete: backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "DELETE")
-        case .put:
+        case .put, .post:
+            if request.method == .post { backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "POST") }
             backupfs_curl_set_long(easy, CURLOPT_UPLOAD, 1)
             backupfs_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(request.body.length))
         }
-        for header in request.signedHeaders(settings.signer, host: settings.endpoint.host) {
+        for header in signed.headers {
             // libcurl sends a header without a value only if it is written with a semicolon.
             add(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
         }
@@ -204,14 +217,17 @@ final class Transfer {
     /// What came of it, once libcurl is done.
     func outcome(_ code: CURLcode) -> Result<S3Answer, ObjectStoreError> {
         if let failure { return .failure(failure) }
-        if code == CURLE_OK { return .success(answer) }
+        if code == CURLE_OK {
+            answer.signing = signed.signing
+            return .success(answer)
+        }
         let text =
             handle.errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: handle.errorText)
         if code == CURLE_OPERATION_TIMEDOUT, submission.deadline <= .now {
             return .failure(.deadlineExceeded(reason: text))
         }
         return .failure(
-            ObjectStoreError(curl: code, text: text, endpoint: settings.endpoint, isAnswered: answer.status != 0))
+            ObjectStoreError(curl: code, text: text, endpoint: signed.endpoint, isAnswered: answer.status != 0))
     }
 }
 

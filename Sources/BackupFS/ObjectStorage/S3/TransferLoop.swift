@@ -6,13 +6,15 @@ import CCurl
 import Foundation
 import Synchronization
 
-/// The thread that talks to one S3 server.
+/// The thread that talks to the servers.
 final class TransferLoop: Sendable {
     /// A request and whoever waits for its end.
     struct Submission: Sendable {
         let id: UInt64
         let request: S3Request
         let deadline: ContinuousClock.Instant
+        /// Says where it goes, with which headers; called on the loop's thread when its turn has come.
+        let sign: @Sendable (S3Request) -> SignedRequest
         let outcome: OneShot<Result<S3Answer, ObjectStoreError>>
     }
 
@@ -72,18 +74,20 @@ final class TransferLoop: Sendable {
         }
     }
 
-    /// Runs one request; a cancelled task gives it up.
+    /// Runs one request, signed when its turn comes; a cancelled task gives it up.
     ///
     /// Throws `.deadlineExceeded`, `.unreachable` or what went wrong on our side; any HTTP status is an answer.
     func run(
-        _ request: S3Request, deadline: ContinuousClock.Instant
+        _ request: S3Request, deadline: ContinuousClock.Instant,
+        sign: @escaping @Sendable (S3Request) -> SignedRequest
     ) async throws(ObjectStoreError) -> S3Answer {
         guard deadline > .now else { throw .deadlineExceeded(reason: "the deadline has passed") }
         let outcome = OneShot<Result<S3Answer, ObjectStoreError>>()
         let id = inbox.withLock { inbox in
             inbox.nextID += 1
             inbox.submitted.append(
-                Submission(id: inbox.nextID, request: request, deadline: deadline, outcome: outcome))
+                Submission(
+                    id: inbox.nextID, request: request, deadline: deadline, sign: sign, outcome: outcome))
             curl_multi_wakeup(multi.pointer)
             return inbox.nextID
         }
