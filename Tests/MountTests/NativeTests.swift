@@ -165,6 +165,13 @@ struct Probe: Sendable, CustomTestStringConvertible {
                 print(os.stat("f").st_atime_ns, abs(os.stat("f").st_mtime - time.time()) < 3600)
                 file = os.open("f", os.O_WRONLY); os.write(file, b"more"); os.utime(file, ns=(5, 1234567890)); os.close(file)
                 print(os.stat("f").st_mtime_ns)
+                def changes(call):
+                    os.utime("f", ns=(5, 5)); call(); print(os.stat("f").st_mtime_ns == 5)
+                size = os.stat("f").st_size
+                changes(lambda: os.truncate("f", size)); changes(lambda: os.truncate("f", 0))
+                changes(lambda: os.truncate("f", 0))
+                changes(lambda: os.close(os.open("f", os.O_WRONLY | os.O_TRUNC)))
+                file = os.open("f", os.O_WRONLY); changes(lambda: os.ftruncate(file, 0)); os.close(file)
                 """),
         Probe(
             name: "Removed while open: files, directories that hold them, and link counts",

@@ -122,8 +122,11 @@ extension BackupFileSystem {
             try replaceByEmptyFile(file)
         }
         guard let descriptor = file.descriptor else { throw .inNoStorage }
-        // Nothing changes, so there is nothing to back up.
-        if try descriptor.status().st_size == off_t(size) { return }
+        if try descriptor.status().st_size == off_t(size) {
+            // Nothing is to be backed up, but the time changes, as on other file systems.
+            _ = try setAttributes(file.id, AttributeChanges(modified: .now))
+            return
+        }
         try beginWrite(file)
         let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
         let code = errno
