@@ -96,6 +96,15 @@ extension BackupFileSystem {
         return try attributes(id)
     }
 
+    /// Takes the set-id bits from a file that an ordinary user has changed.
+    package func clearSetID(_ id: ResourceID) throws(FileSystemError) {
+        let mode = try liveRow(id).mode
+        var cleared = mode & ~UInt32(S_ISUID)
+        // Without the group's permission to execute it is no set-group-id bit.
+        if mode & UInt32(S_IXGRP) != 0 { cleared &= ~UInt32(S_ISGID) }
+        if cleared != mode { _ = try setAttributes(id, AttributeChanges(mode: cleared)) }
+    }
+
     private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState?) {
         let mode = changes.mode.map { $0 & 0o7777 }
         let accessed = changes.accessed == nil ? nil : row.accessed.timespec

@@ -31,7 +31,8 @@ extension BackupFileSystem {
             guard let row = known else { throw .catalogue(.noSuchResource) }
             guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
             file.load(row)
-            if file.descriptor == nil, row.inMain, row.status != .deleted {
+            // A new file's row may say so later than the file is there (Write.3).
+            if file.descriptor == nil, row.inMain || row.status == .creating, row.status != .deleted {
                 if let path, let copy = main.openFile(path, as: row) {
                     file.offer(copy, isVerified: true)
                 } else {

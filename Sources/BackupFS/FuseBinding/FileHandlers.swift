@@ -17,9 +17,11 @@ enum FileHandlers {
     }
 
     static func open(_ raw: fuse_req_t?, _ inode: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
-        serve(raw) { (server, _) throws(FileSystemError) in
+        serve(raw) { (server, request) throws(FileSystemError) in
             let fileSystem = server.fileSystem
             let truncating = (info?.pointee.flags ?? 0) & O_TRUNC != 0
+            // For every other change of a content the kernel asks for this itself.
+            if truncating, request.caller.uid != 0 { try fileSystem.clearSetID(ResourceID(inode)) }
             switch try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating) {
             case .ready(let handle): return .now(.opened(handle))
             case .mustPrepare(let handle):
