@@ -83,6 +83,12 @@ struct CircuitBreaker {
         }
     }
 
+    /// How long the next probe may take.
+    ///
+    /// A probe that hung when the server came back must not keep others waiting; but one in four is for a server that is
+    /// well and slow to list.
+    var patience: Duration { setbacks % 4 == 0 ? .seconds(30) : .seconds(5) }
+
     /// The time until the next probe; nil if the store is not down.
     var wait: Duration? {
         guard let outage else { return nil }
