@@ -90,7 +90,7 @@ struct S3TransferTests {
     @Test("Requests that wait for a transfer end at their deadline too, although none becomes free")
     func queuedDeadline() async throws {
         let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
-        try await CannedS3.with { _ in
+        try await CannedS3.with(timeouts: TransferTimeouts(firstByte: .seconds(3600))) { _ in
             arrival.yield()
             return .hang
         } _: { store, server in
