@@ -87,7 +87,7 @@ struct CircuitBreakerTests {
             patience.append(breaker.patience)
             breaker.noteProbe(.nothing)
         }
-        #expect(patience == [5, 5, 5, 30, 5, 5, 5, 30].map { .seconds($0) })
+        #expect(patience == [2, 2, 2, 10, 2, 2, 2, 10].map { .seconds($0) })
     }
 
     @Test("Retry-After keeps probes away, but not for hours")
