@@ -38,8 +38,12 @@ extension BackupFileSystem {
             do throws(FileSystemError) {
                 return try await fetchOnce(file, row, version, deadline: deadline)
             } catch .backup(.notFound) {
-                // Read.7: a valid resource that no storage has. Only our own prefix can say so.
-                try await verifyOwnership(deadline: deadline)
+                // Read.7: a valid resource that no storage has. Only our own prefix can say so, and twice.
+                try await confirmOwnership(deadline: deadline)
+                if try await isInBackup(version, deadline: deadline) {
+                    lastError = .backup(.unreachable(reason: "an object was there and was not"))
+                    continue
+                }
                 let id = row.id
                 try await changeLater(.powerLoss) { writer throws(CatalogueError) in
                     try writer.markNotInBackup(id, error: "no storage has the file")
@@ -52,6 +56,14 @@ extension BackupFileSystem {
             }
         }
         throw lastError
+    }
+
+    func isInBackup(_ version: Version, deadline: ContinuousClock.Instant) async throws(FileSystemError) -> Bool {
+        do throws(ObjectStoreError) {
+            return try await store.head(version.key, deadline: deadline) != nil
+        } catch {
+            throw .backup(error)
+        }
     }
 
     /// Read.5 and Read.6.
