@@ -77,8 +77,9 @@ extension BackupFileSystem {
         defer { main.removeStaged(stagedName) }
         do throws(ObjectStoreError) {
             _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
-            let digests = try ContentDigests(ofFile: staged.number, length: version.size)
-            guard digests.sha256 == version.sha256, try Int64(sizeOf(staged)) == version.size else {
+            guard try Int64(sizeOf(staged)) == version.size,
+                try ContentDigests(ofFile: staged.number, length: version.size).sha256 == version.sha256
+            else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }
             noteStore(nil)
