@@ -126,25 +126,24 @@ extension BackupFileSystem {
     /// Changes the length of an open file; its close backs that up.
     package func truncateOpen(_ handle: FileHandle, to size: Int64) throws(FileSystemError) {
         let file = handle.file
-        guard let descriptor = file.descriptor else {
-            guard size == 0 else { throw .inNoStorage }
-            try beginWrite(file)
-            do throws(FileSystemError) { try replaceByEmptyFile(file) } catch {
-                try endWrite(file)
-                throw error
-            }
-            return try endWrite(file)
-        }
+        let isMissing = file.descriptor == nil
+        // Only a file that becomes empty needs nothing of its old content.
+        if isMissing, size > 0 { throw .inNoStorage }
         // No byte changes, so there is nothing to back up; the time of modification does change.
-        if try descriptor.status().st_size == off_t(size) {
+        if let descriptor = file.descriptor, try descriptor.status().st_size == off_t(size) {
             _ = try setAttributes(file.id, AttributeChanges(modified: .now))
             return
         }
         try beginWrite(file)
-        let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
-        let code = errno
+        let outcome = Result { () throws(FileSystemError) in
+            if isMissing { try replaceByEmptyFile(file) }
+            // A recovery that was faster has left something to cut off.
+            guard let descriptor = file.descriptor else { throw .inNoStorage }
+            let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
+            guard result == 0 else { throw .main(errno: errno, during: "truncate") }
+        }
         try endWrite(file)
-        guard result == 0 else { throw .main(errno: code, during: "truncate") }
+        try outcome.get()
     }
 
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
