@@ -14,7 +14,9 @@ final class ReadsUnderWay: Sendable {
     private let state = Mutex(State())
     private let lastEnded = DispatchSemaphore(value: 0)
 
-    /// Counts a read; false if there may be none any more. `end` must follow a true.
+    /// Counts a read; false if there may be none any more.
+    ///
+    /// `end` must follow a true.
     func begin() -> Bool {
         state.withLock { state in
             if !state.isClosed { state.count += 1 }
