@@ -42,7 +42,7 @@ let package = Package(
         tests("CatalogueTests", ["Catalogue"]),
         tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
         tests("FileSystemCoreTests", ["FileSystemCore", "Catalogue", "ObjectStorage", "TestSupport", logging]),
-        tests("MountTests", ["TestSupport"]),
+        tests("MountTests", ["CLinux", "TestSupport"]),
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport", logging]),
     ]
 )

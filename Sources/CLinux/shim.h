@@ -44,6 +44,7 @@ static inline ssize_t backupfs_copy_file_range(int source, int64_t *offset, int 
     return syscall(SYS_copy_file_range, source, offset, target, NULL, length, 0u);
 }
 
+static inline int backupfs_sync_file_system(int file) { return (int)syscall(SYS_syncfs, file); }
 static inline ssize_t backupfs_copy_range(int source, int64_t *from, int target, int64_t *to, size_t length) {
     return syscall(SYS_copy_file_range, source, from, target, to, length, 0u);
 }

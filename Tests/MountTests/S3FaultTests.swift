@@ -107,6 +107,8 @@ struct S3FaultTests {
             #expect(!exists(sandbox.mainPath("a.jpg")))
             #expect(try sandbox.status().recoveries.failed >= 1)
             try sandbox.proxy.set("pass")
+            // It may take a probe until the daemon knows that the server is back.
+            try eventually("a read succeeds") { failureOfReading(sandbox.path("a.jpg")) == nil }
             #expect(try readFile(sandbox.path("a.jpg")) == photo(1))
         }
     }
@@ -123,6 +125,8 @@ struct S3FaultTests {
             #expect(try names(in: sandbox.mountPoint) == ["0.jpg", "1.jpg"])
             #expect(readers.wait().allSatisfy { $0 == EIO })
             try sandbox.proxy.set("pass")
+            // It may take a probe until the daemon knows that the server is back.
+            try eventually("a read succeeds") { failureOfReading(sandbox.path("0.jpg")) == nil }
             #expect(try readFile(sandbox.path("0.jpg")) == photo(0))
         }
     }

@@ -11,21 +11,24 @@ enum CannedS3 {
     static let listing = Array(
         "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".utf8)
 
-    static func store(_ endpoint: String, transfers: Int = 4) throws -> S3Store {
+    static func store(
+        _ endpoint: String, transfers: Int = 4, timeouts: TransferTimeouts = TransferTimeouts()
+    ) throws -> S3Store {
         try S3Store(
             S3Configuration(
                 bucket: "photos", prefix: "shop", options: StoreOptions(endpoint: endpoint, transfers: transfers),
-                environment: environment))
+                environment: environment), timeouts: timeouts)
     }
 
     /// Runs a test against a server that answers as told.
     static func with(
+        timeouts: TransferTimeouts = TransferTimeouts(),
         _ answer: @escaping @Sendable (CannedServer.Request) -> CannedServer.Answer,
         _ test: @Sendable (S3Store, CannedServer) async throws -> Void
     ) async throws {
         let server = try CannedServer(answer)
         defer { server.stop() }
-        try await test(try Self.store(server.endpoint), server)
+        try await test(try Self.store(server.endpoint, timeouts: timeouts), server)
     }
 
     static func put(_ store: S3Store, deadline: ContinuousClock.Instant = .farAway) async throws {

@@ -11,6 +11,8 @@ final class CannedServer: Sendable {
         case reply(Int, headers: [String: String] = [:], body: [UInt8] = [])
         /// A Content-Length that promises more than comes, then the end of the connection.
         case truncated(promised: Int, body: [UInt8])
+        /// A body without any length: it ends with the connection.
+        case unframed(body: [UInt8])
         /// A Content-Length that promises more than comes, then nothing more.
         case stall(promised: Int, body: [UInt8])
         /// No answer ever.
@@ -167,6 +169,9 @@ final class CannedServer: Sendable {
             return send(connection, Array("\(head)\r\n".utf8) + (isHead ? [] : body))
         case .truncated(let promised, let body):
             _ = send(connection, Array("HTTP/1.1 200 OK\r\nContent-Length: \(promised)\r\n\r\n".utf8) + body)
+            return false
+        case .unframed(let body):
+            _ = send(connection, Array("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".utf8) + body)
             return false
         case .stall(let promised, let body):
             _ = send(connection, Array("HTTP/1.1 200 OK\r\nContent-Length: \(promised)\r\n\r\n".utf8) + body)

@@ -9,6 +9,7 @@ struct CircuitBreakerTests {
         private var breaker = CircuitBreaker()
         var outage: ObjectStoreError? { breaker.outage }
         var wait: Duration? { breaker.wait }
+        var patience: Duration { breaker.patience }
 
         @discardableResult
         func note(_ finding: CircuitBreaker.Finding, began: Int) -> CircuitBreaker.Change {
@@ -76,6 +77,17 @@ struct CircuitBreakerTests {
         breaker.note(.answered, began: 2)
         for _ in 1...5 { breaker.note(.unanswered(Self.down), began: 2) }
         #expect(try #require(breaker.wait) <= first)
+    }
+
+    @Test("One probe in four has the time that a server needs which is well and slow")
+    func patience() {
+        let breaker = Self.opened()
+        var patience: [Duration] = []
+        for _ in 1...8 {
+            patience.append(breaker.patience)
+            breaker.noteProbe(.nothing)
+        }
+        #expect(patience == [2, 2, 2, 10, 2, 2, 2, 10].map { .seconds($0) })
     }
 
     @Test("Retry-After keeps probes away, but not for hours")

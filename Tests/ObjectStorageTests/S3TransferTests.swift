@@ -13,6 +13,15 @@ struct S3TransferTests {
         }
     }
 
+    @Test("A body that does not say where it ends is no object: nobody knows whether all of it came")
+    func unframed() async throws {
+        try await CannedS3.with { _ in
+            .unframed(body: sampleBytes(50))
+        } _: { store, _ in
+            #expect(await CannedS3.outcome { _ = try await CannedS3.get(store) } == "unreachable")
+        }
+    }
+
     @Test("An answer larger than the limit is cut off, not stored")
     func tooLarge() async throws {
         try await CannedS3.with { _ in
@@ -78,11 +87,18 @@ struct S3TransferTests {
         }
     }
 
-    @Test("Requests that wait for a transfer end at their deadline too")
+    @Test("Requests that wait for a transfer end at their deadline too, although none becomes free")
     func queuedDeadline() async throws {
-        try await CannedS3.with { _ in
-            .hang
+        let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
+        try await CannedS3.with(timeouts: TransferTimeouts(firstByte: .seconds(3600))) { _ in
+            arrival.yield()
+            return .hang
         } _: { store, server in
+            let patient = (0..<3).map { _ in
+                Task { await CannedS3.outcome { try await CannedS3.put(store, deadline: CannedS3.tooFar) } }
+            }
+            var iterator = arrivals.makeAsyncIterator()
+            for _ in patient { await iterator.next() }
             let outcomes = await withTaskGroup(of: String?.self) { group in
                 let deadline = ContinuousClock.Instant.soon
                 for _ in 0..<50 {
@@ -91,7 +107,9 @@ struct S3TransferTests {
                 return await group.reduce(into: [String?]()) { $0.append($1) }
             }
             #expect(outcomes == Array(repeating: "deadlineExceeded", count: 50))
-            #expect(server.requests.count <= 3)
+            #expect(server.requests.count == 3)
+            server.stop()
+            for task in patient { #expect(await task.value == "unreachable") }
         }
     }
 

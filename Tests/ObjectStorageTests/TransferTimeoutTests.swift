@@ -39,13 +39,6 @@ struct TransferTimeoutTests {
         #expect(Self.failure(progress, at: 1070) == .unreachable(reason: "no byte moved for 30 s"))
     }
 
-    private static func store(_ endpoint: String, _ timeouts: TransferTimeouts) throws -> S3Store {
-        try S3Store(
-            S3Configuration(
-                bucket: "photos", prefix: "shop", options: StoreOptions(endpoint: endpoint, transfers: 4),
-                environment: CannedS3.environment), timeouts: timeouts)
-    }
-
     /// What a request ends with, in words.
     private static func reason(_ request: () async throws(ObjectStoreError) -> Void) async -> String {
         do throws(ObjectStoreError) { try await request() } catch { return "\(error)" }
@@ -58,7 +51,7 @@ struct TransferTimeoutTests {
     func noAnswer() async throws {
         let server = try CannedServer { _ in .hang }
         defer { server.stop() }
-        let store = try Self.store(server.endpoint, TransferTimeouts(firstByte: Self.short))
+        let store = try CannedS3.store(server.endpoint, timeouts: TransferTimeouts(firstByte: Self.short))
         let reason = await Self.reason { () async throws(ObjectStoreError) in
             try await store.check(deadline: CannedS3.tooFar)
         }
@@ -69,7 +62,7 @@ struct TransferTimeoutTests {
     func stalledAnswer() async throws {
         let server = try CannedServer { _ in .stall(promised: 100, body: sampleBytes(50)) }
         defer { server.stop() }
-        let store = try Self.store(server.endpoint, TransferTimeouts(stall: Self.short))
+        let store = try CannedS3.store(server.endpoint, timeouts: TransferTimeouts(stall: Self.short))
         let target = try TemporaryFile()
         let reason = await Self.reason { () async throws(ObjectStoreError) in
             _ = try await store.get("a", into: target.descriptor, limit: 1000, deadline: CannedS3.tooFar)
@@ -81,7 +74,7 @@ struct TransferTimeoutTests {
     func stalledBody() async throws {
         // Nobody accepts, and the kernel takes what fits into its buffers.
         let listener = try SilentListener()
-        let store = try Self.store(listener.endpoint, TransferTimeouts(stall: Self.short))
+        let store = try CannedS3.store(listener.endpoint, timeouts: TransferTimeouts(stall: Self.short))
         let reason = await Self.reason { () async throws(ObjectStoreError) in
             try await store.put(
                 "a", .bytes([UInt8](repeating: 7, count: 32 << 20)), ObjectAttributes(), deadline: CannedS3.tooFar)
@@ -93,7 +86,7 @@ struct TransferTimeoutTests {
     @Test("A server that accepts no connection is unreachable long before the deadline")
     func noConnection() async throws {
         let listener = try SilentListener(isFull: true)
-        let store = try Self.store(listener.endpoint, TransferTimeouts(connect: Self.short))
+        let store = try CannedS3.store(listener.endpoint, timeouts: TransferTimeouts(connect: Self.short))
         #expect(await CannedS3.outcome { try await store.check(deadline: CannedS3.tooFar) } == "unreachable")
         withExtendedLifetime(listener) {}
     }
@@ -103,7 +96,8 @@ struct TransferTimeoutTests {
         let listener = try SilentListener()
         let body = [UInt8](repeating: 7, count: 3 << 20)
         listener.answerSlowly(pause: .milliseconds(200), piece: 128 << 10)
-        let store = try Self.store(listener.endpoint, TransferTimeouts(firstByte: .seconds(2), stall: .seconds(2)))
+        let store = try CannedS3.store(
+            listener.endpoint, timeouts: TransferTimeouts(firstByte: .seconds(2), stall: .seconds(2)))
         let reason = await Self.reason { () async throws(ObjectStoreError) in
             try await store.put("a", .bytes(body), ObjectAttributes(), deadline: CannedS3.tooFar)
         }

@@ -15,6 +15,8 @@ package enum StoreFault: Sendable {
     case corrupt
     /// It waits at the gate, then goes on; `.deadlineExceeded` if the gate stays shut until its deadline.
     case hold(Gate)
+    /// The store behind does it, then the answer waits at the gate; `.deadlineExceeded` as above.
+    case holdAnswer(Gate)
 }
 
 /// An object store with faults that tests set while it runs.
@@ -140,6 +142,10 @@ package final class FaultyStore: ObjectStore {
         case .hold(let gate):
             guard await gate.pass(deadline: deadline) else { throw .deadlineExceeded(reason: "held") }
             return try await request()
+        case .holdAnswer(let gate):
+            let answer = try await request()
+            guard await gate.pass(deadline: deadline) else { throw .deadlineExceeded(reason: "the answer was held") }
+            return answer
         }
     }
 

@@ -134,10 +134,11 @@ extension CatalogueReader {
 
     // What a start looks at: only what was open or under way.
 
-    /// Resources that were being created.
+    /// Resources that were being created and are not known to be in main.
     package func creating() throws(CatalogueError) -> [Resource] {
-        try rows("SELECT \(Resource.columns) FROM resource WHERE status = 'creating' ORDER BY id", []).map(
-            Resource.init(row:))
+        try rows("SELECT \(Resource.columns) FROM resource WHERE status = 'creating' AND in_main = 0 ORDER BY id", [])
+            .map(
+                Resource.init(row:))
     }
 
     /// Files whose content may not be in backup.
@@ -183,6 +184,11 @@ extension CatalogueReader {
                 targetName: bytes($0["target_name"]), replaced: ($0["replaced"] as Int64?).map(ResourceID.init),
                 isExchange: $0["exchanged"], sourceInode: UInt64(bitPattern: $0["source_inode"] as Int64))
         }
+    }
+
+    /// Whether a rename that may still be taken back has deleted the resource.
+    package func isBeingReplaced(_ id: ResourceID) throws(CatalogueError) -> Bool {
+        try row("SELECT 1 FROM rename_intent WHERE replaced = ?", [id.rawValue]) != nil
     }
 
     /// A change of one name of a living resource that main storage may not have followed.

@@ -39,7 +39,11 @@ extension CatalogueWriter {
         }
         try run("DELETE FROM name WHERE resource = ?", [id.rawValue])
         try run("DELETE FROM xattr WHERE resource = ?", [id.rawValue])
-        try run("DELETE FROM version WHERE resource = ?", [id.rawValue])
+        guard try reader.versions(of: id).isEmpty else {
+            // Objects of it may exist: the row goes the way of every deleted one.
+            let directory = try reader.location(of: id)?.parent ?? .root
+            return try markDeleted(resource, parent: directory, name: [], now: now)
+        }
         try run("DELETE FROM resource WHERE id = ?", [id.rawValue])
     }
 
@@ -90,10 +94,10 @@ extension CatalogueWriter {
 
     /// Renames, replacing a file or an empty directory at the target unless `noReplace`.
     ///
-    /// The intent is recorded in the same transaction; `finishRename` removes it when main storage has followed.
+    /// `sourceInode` is the inode number that main has under the source name, 0 if it has nothing there. The intent is recorded in the same transaction; `finishRename` removes it when main storage has followed.
     package func rename(
         from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
-        noReplace: Bool, now: Nanoseconds
+        noReplace: Bool, sourceInode: UInt64 = 0, now: Nanoseconds
     ) throws(CatalogueError) -> Renamed {
         guard let moved = try reader.lookup(parent: sourceParent, name: sourceName) else { throw .noSuchResource }
         guard try live(targetParent).kind == .directory else { throw .notDirectory }
@@ -116,12 +120,12 @@ extension CatalogueWriter {
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, moved.id.rawValue])
         try run(
             """
-            INSERT INTO rename_intent (resource, source_parent, source_name, target_parent, target_name, replaced)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT INTO rename_intent (resource, source_parent, source_name, target_parent, target_name, replaced,
+                source_inode) VALUES (?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 moved.id.rawValue, sourceParent.rawValue, Data(sourceName), targetParent.rawValue, Data(targetName),
-                replaced?.id.rawValue,
+                replaced?.id.rawValue, Int64(bitPattern: sourceInode),
             ])
         return Renamed(moved: moved, replaced: replaced, intent: database.lastInsertedRowID)
     }
@@ -129,9 +133,7 @@ extension CatalogueWriter {
     /// Main storage has followed the rename: its intent is done, and main has nothing of a resource that was deleted by it.
     package func finishRename(_ intent: Int64, replaced: ResourceID? = nil) throws(CatalogueError) {
         try run("DELETE FROM rename_intent WHERE id = ?", [intent])
-        guard let replaced else { return }
-        try run(
-            "UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ? AND status = 'deleted'", [replaced.rawValue])
+        if let replaced { try markDeletedNotInMain(replaced) }
     }
 
     /// Main storage could not follow: the names are as they were before, the replaced resource lives again.

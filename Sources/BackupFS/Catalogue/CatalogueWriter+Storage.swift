@@ -45,6 +45,12 @@ extension CatalogueWriter {
             [error, id.rawValue])
     }
 
+    /// Backup has the row's version after all.
+    package func markInBackup(_ id: ResourceID) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET in_backup = 1, last_error = NULL WHERE id = ? AND version IS NOT NULL", [id.rawValue])
+    }
+
     /// Main is about to hold content that backup does not have.
     ///
     /// `due` makes the background take it up; nil while a program holds the file open for writing.
@@ -106,14 +112,14 @@ extension CatalogueWriter {
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,
                 version_number = version_number + 1, in_main = ?, needs_upload = ?,
-                size = ?, modified = ?, changed = max(changed, ?), main_inode = ?, main_modified = ?, due = NULL, attempts = 0,
-                failing_since = NULL, last_error = NULL WHERE id = ?
+                size = ?, modified = ?, changed = max(changed, ?), main_inode = ?, main_modified = ?,
+                due = CASE WHEN ? THEN due END, attempts = 0, failing_since = NULL, last_error = NULL WHERE id = ?
             """,
             [
                 version.id.description, main != nil, stillChanging, main?.size ?? version.size,
                 main?.modified ?? resource.modified, main?.modified ?? resource.changed,
                 Int64(bitPattern: main?.inode ?? 0), main?.modified ?? 0,
-                resource.id.rawValue,
+                stillChanging, resource.id.rawValue,
             ])
     }
 
@@ -126,8 +132,9 @@ extension CatalogueWriter {
             """, [now, id.description])
     }
 
-    /// None of a resource's objects is wanted.
+    /// None of a deleted resource's objects is wanted; nothing happens if it is not deleted (any more).
     package func abandonVersions(of id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        guard try reader.resource(id)?.status == .deleted else { return }
         for version in try reader.versions(of: id) where version.state == .stored || version.state == .uploading {
             try abandonVersion(version.id, now: now)
         }
@@ -162,6 +169,12 @@ extension CatalogueWriter {
         }
     }
 
+    /// Main storage does not have a deleted resource any more: delete step 4.
+    package func markDeletedNotInMain(_ id: ResourceID) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ? AND status = 'deleted'", [id.rawValue])
+    }
+
     /// An unwanted version's object is gone.
     package func forgetVersion(_ id: VersionID) throws(CatalogueError) {
         try run(
@@ -184,6 +197,20 @@ extension CatalogueWriter {
         }
         try run("UPDATE resource SET needs_upload = 0 WHERE id = ?", [id.rawValue])
         try settle(id)
+    }
+
+    /// An upload that nobody waits for is the background's, unless it has a time for it already or there is nothing to
+    /// upload any more.
+    package func makeUploadDue(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET due = ? WHERE id = ? AND due IS NULL AND needs_upload = 1 AND status <> 'deleted'",
+            [now, id.rawValue])
+    }
+
+    /// An upload that had nothing to do although it was due: it is looked at again later.
+    package func postponeIfDue(_ id: ResourceID, now: Nanoseconds, until due: Nanoseconds) throws(CatalogueError) {
+        try run(
+            "UPDATE resource SET due = ? WHERE id = ? AND due <= ? AND needs_upload = 1", [due, id.rawValue, now])
     }
 
     /// Background work on a resource is looked at again later; nothing failed.

@@ -11,6 +11,7 @@ import Synchronization
 package final class ResourceCatalogue: Sendable {
     let pool: DatabasePool
     private let queue: CommitQueue
+    private let reads = ReadsUnderWay()
 
     /// Opens, and if it does not exist creates, `catalogue.sqlite` in the directory that `directory` is open on.
     ///
@@ -44,8 +45,11 @@ package final class ResourceCatalogue: Sendable {
         guard finding == "ok" else { throw .damaged(message: finding ?? "no answer") }
     }
 
-    /// Closes every connection; the catalogue cannot be used afterwards.
+    /// Closes every connection; reads and changes fail afterwards.
+    ///
+    /// Waits on this thread for those that are under way.
     package func close() throws(CatalogueError) {
+        reads.close()
         try Self.translating { try pool.close() }
     }
 
@@ -53,7 +57,9 @@ package final class ResourceCatalogue: Sendable {
     package func read<Value>(
         _ body: (CatalogueReader) throws(CatalogueError) -> Value
     ) throws(CatalogueError) -> Value {
-        try Self.translating { try pool.read { try body(CatalogueReader(database: $0)) } }
+        guard reads.begin() else { throw .database(message: "the catalogue is closed") }
+        defer { reads.end() }
+        return try Self.translating { try pool.read { try body(CatalogueReader(database: $0)) } }
     }
 
     /// Changes the catalogue and waits, on this thread, until the change is committed.

@@ -43,9 +43,9 @@ extension BackupFileSystem {
 
     /// The row's attributes; the main copy's size and times while it is ahead of backup.
     package func attributes(of row: Resource) throws(FileSystemError) -> Attributes {
-        var result = Attributes(row: row, blocks: (row.size + 511) / 512)
+        var result = Attributes(row: row, blocks: row.size / 512 + (row.size % 512 > 0 ? 1 : 0))
         guard row.kind == .file else { return result }
-        if let file = files.peek(row.id), let descriptor = file.descriptor {
+        if let file = files.peek(row.id), let descriptor = file.verifiedDescriptor {
             overlay(&result, try descriptor.status())
         } else if row.needsUpload, row.status != .deleted {
             let status = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
@@ -96,6 +96,15 @@ extension BackupFileSystem {
         return try attributes(id)
     }
 
+    /// Takes the set-id bits from a file that an ordinary user has changed.
+    package func clearSetID(_ id: ResourceID) throws(FileSystemError) {
+        let mode = try liveRow(id).mode
+        var cleared = mode & ~UInt32(S_ISUID)
+        // Without the group's permission to execute it is no set-group-id bit.
+        if mode & UInt32(S_IXGRP) != 0 { cleared &= ~UInt32(S_ISGID) }
+        if cleared != mode { _ = try setAttributes(id, AttributeChanges(mode: cleared)) }
+    }
+
     private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState?) {
         let mode = changes.mode.map { $0 & 0o7777 }
         let accessed = changes.accessed == nil ? nil : row.accessed.timespec
@@ -110,7 +119,7 @@ extension BackupFileSystem {
                 _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                     guard try main.status(directory, name) != nil else { return }
                     try main.setAttributes(
-                        directory, name, isSymlink: row.kind == .symlink, mode: mode, uid: changes.uid,
+                        directory, name, kind: row.kind, mode: mode, uid: changes.uid,
                         gid: changes.gid, accessed: accessed, modified: modified)
                     guard modified != nil, row.kind == .file else { return }
                     if let status = try main.status(directory, name) { noteModified(row, status) }
@@ -130,6 +139,12 @@ extension BackupFileSystem {
         record("SetAttributes.3") { writer throws(CatalogueError) in
             guard let current = try writer.reader.resource(row.id), current.mainInode == row.mainInode else { return }
             try writer.markMainCopy(row.id, inode: current.mainInode, modified: modified)
+            // An upload that was committed in between has put the older time into the row.
+            guard current.modified != modified else { return }
+            var corrected = current
+            corrected.modified = modified
+            corrected.mainModified = modified
+            try writer.updateAttributes(corrected)
         }
     }
 

@@ -31,7 +31,8 @@ extension BackupFileSystem {
             guard let row = known else { throw .catalogue(.noSuchResource) }
             guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
             file.load(row)
-            if file.descriptor == nil, row.inMain, row.status != .deleted {
+            // A new file's row may say so later than the file is there (Write.3).
+            if file.descriptor == nil, row.inMain || row.status == .creating, row.status != .deleted {
                 if let path, let copy = main.openFile(path, as: row) {
                     file.offer(copy, isVerified: true)
                 } else {
@@ -95,10 +96,19 @@ extension BackupFileSystem {
         if !isMarked { try mark(file) }
     }
 
+    /// A power cut must not leave a backed-up file's row without the mark: what is in main would pass for what is in backup.
     private func mark(_ file: FileState) throws(FileSystemError) {
-        let id = file.id
-        try change(.processCrash) { writer throws(CatalogueError) in try writer.markNeedsUpload(id, due: nil) }
-        file.state.withLock { $0.isMarked = true }
+        let durability: Durability = file.state.withLock { $0.isInBackup } ? .powerLoss : .processCrash
+        do throws(FileSystemError) {
+            try change(durability) { writer throws(CatalogueError) in
+                try writer.markNeedsUpload(file.id, due: nil)
+                // In the order of transactions: a commit of an upload that comes after this one takes it back.
+                file.state.withLock { $0.isMarked = true }
+            }
+        } catch {
+            file.state.withLock { $0.isMarked = false }
+            throw error
+        }
     }
 
     /// Writes to the main copy, which must be open.
@@ -116,18 +126,24 @@ extension BackupFileSystem {
     /// Changes the length of an open file; its close backs that up.
     package func truncateOpen(_ handle: FileHandle, to size: Int64) throws(FileSystemError) {
         let file = handle.file
-        if file.descriptor == nil {
-            guard size == 0 else { throw .inNoStorage }
-            try replaceByEmptyFile(file)
+        let isMissing = file.descriptor == nil
+        // Only a file that becomes empty needs nothing of its old content.
+        if isMissing, size > 0 { throw .inNoStorage }
+        // No byte changes, so there is nothing to back up; the time of modification does change.
+        if let descriptor = file.descriptor, try descriptor.status().st_size == off_t(size) {
+            _ = try setAttributes(file.id, AttributeChanges(modified: .now))
+            return
         }
-        guard let descriptor = file.descriptor else { throw .inNoStorage }
-        // Nothing changes, so there is nothing to back up.
-        if try descriptor.status().st_size == off_t(size) { return }
         try beginWrite(file)
-        let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
-        let code = errno
+        let outcome = Result { () throws(FileSystemError) in
+            if isMissing { try replaceByEmptyFile(file) }
+            // A recovery that was faster has left something to cut off.
+            guard let descriptor = file.descriptor else { throw .inNoStorage }
+            let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
+            guard result == 0 else { throw .main(errno: errno, during: "truncate") }
+        }
         try endWrite(file)
-        guard result == 0 else { throw .main(errno: code, during: "truncate") }
+        try outcome.get()
     }
 
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
@@ -159,9 +175,16 @@ extension BackupFileSystem {
 
     // MARK: Closing
 
-    /// close(2) and fsync(2): returns when backup holds what the file holds now (Write.4, Write.5).
+    /// close(2): returns when backup holds what the file holds now (Write.4, Write.5).
+    ///
+    /// A handle that cannot write has nothing to answer for.
     package func flush(_ handle: FileHandle) async throws(FileSystemError) {
-        guard handle.isWritable, handle.file.needsUpload else { return }
+        if handle.isWritable { try await synchronize(handle) }
+    }
+
+    /// fsync(2): returns when backup holds what the file holds now, whoever wrote it.
+    package func synchronize(_ handle: FileHandle) async throws(FileSystemError) {
+        guard handle.file.needsUpload else { return }
         if settings.whenDown == .fail, let outage = background.outage {
             counters.add(\.uploadsFailed)
             await noteUploadFailure(handle.file, .backup(outage))
@@ -171,25 +194,37 @@ extension BackupFileSystem {
         try await backUp(handle.file, deadline: deadline(size: Int64(size)))
     }
 
-    /// Whether a flush of this handle has nothing to do.
-    package func isClean(_ handle: FileHandle) -> Bool { !handle.isWritable || !handle.file.needsUpload }
+    /// Whether backup has all that the file holds.
+    package func isClean(_ handle: FileHandle) -> Bool { !handle.file.needsUpload }
+
+    /// Keeps a handle's file in use while a request on it is answered later.
+    ///
+    /// The handle may be closed before (a program that was killed). `letGo` must follow.
+    package func hold(_ handle: FileHandle) { _ = files.acquire(handle.file.id) }
+
+    /// The request is done.
+    package func letGo(_ handle: FileHandle) {
+        handOver(handle.file)
+        files.release(handle.file)
+    }
 
     /// The last close of a handle.
     ///
     /// What is not in backup yet is handed to the background.
     package func close(_ handle: FileHandle) {
-        let file = handle.file
-        let isUnwatched = file.state.withLock { state in
-            if handle.isWritable { state.writers -= 1 }
-            return state.writers == 0 && state.changes > state.backedUp
+        if handle.isWritable {
+            handle.file.state.withLock { $0.writers -= 1 }
+            handOver(handle.file)
         }
-        if isUnwatched, handle.isWritable {
-            record("Write.retry") { writer throws(CatalogueError) in
-                guard let row = try writer.reader.resource(file.id), row.status != .deleted else { return }
-                try writer.markNeedsUpload(file.id, due: currentTime())
-            }
-            background.wake()
+        files.release(handle.file)
+    }
+
+    /// Hands what nobody can write any more, and backup does not have, to the background.
+    private func handOver(_ file: FileState) {
+        guard file.state.withLock({ $0.writers == 0 && $0.changes > $0.backedUp }) else { return }
+        record("Write.retry") { writer throws(CatalogueError) in
+            try writer.makeUploadDue(file.id, now: currentTime())
         }
-        files.release(file)
+        background.wake()
     }
 }

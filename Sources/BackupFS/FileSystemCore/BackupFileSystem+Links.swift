@@ -25,7 +25,8 @@ extension BackupFileSystem {
                     }
                     throw error
                 }
-                record("Link.3") { writer throws(CatalogueError) in try writer.finishNameIntent(intent) }
+                // Link.3, in the background
+                noteFollowed(.name(intent))
             }
         }
         return try attributes(id)
@@ -80,7 +81,7 @@ extension BackupFileSystem {
                 }
                 throw error
             }
-            self.record("Rename.3") { writer throws(CatalogueError) in try writer.finishRename(intent) }
+            self.noteFollowed(.rename(intent, replaced: nil))
         }
     }
 

@@ -32,8 +32,10 @@ extension BackupFileSystem {
     }
 
     /// Creates a file and opens it: steps Write.1 to Write.3.
+    ///
+    /// Its handle answers for the upload even if it cannot write: the file itself is new.
     package func createFile(
-        parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, writing: Bool
+        parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
     ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
         let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) -> Descriptor in
@@ -45,9 +47,9 @@ extension BackupFileSystem {
         file.state.withLock { state in
             // Write.3 says so in the row.
             state.isMarked = true
-            if writing { state.writers += 1 }
+            state.writers += 1
         }
-        return (try self.attributes(of: row), FileHandle(file: file, isWritable: writing))
+        return (try self.attributes(of: row), FileHandle(file: file, isWritable: true))
     }
 
     /// Creates a directory.
@@ -212,16 +214,20 @@ extension BackupFileSystem {
     ) throws(FileSystemError) {
         let sourceDirectory = try mainDirectory(sourceParent)
         let targetDirectory = try mainDirectory(targetParent)
+        // It tells a later start whether main has followed.
+        let inode = try main.status(sourceDirectory, sourceName).map { UInt64($0.st_ino) } ?? 0
         // Rename.1
         let renamed = try change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(
-                from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, now: currentTime())
+                from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, sourceInode: inode,
+                now: currentTime())
         }
         guard let intent = renamed.intent else { return }
         // Rename.2
         do throws(FileSystemError) {
             try followRename(
-                sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory)
+                sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory,
+                mayReplace: renamed.replaced != nil)
         } catch {
             try change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.undoRename(
@@ -229,17 +235,19 @@ extension BackupFileSystem {
             }
             throw error
         }
-        let replaced = renamed.replaced?.id
-        record("Rename.3") { writer throws(CatalogueError) in
-            try writer.finishRename(intent, replaced: replaced)
-        }
+        // Rename.3, in the background
+        noteFollowed(.rename(intent, replaced: renamed.replaced?.id))
     }
 
     /// Makes main storage follow a rename that the catalogue has made; also what a start does for a recorded intent.
     func followRename(
         _ sourceDirectory: Descriptor, _ sourceName: [UInt8], _ targetDirectory: Descriptor, _ targetName: [UInt8],
-        isDirectory: Bool
+        isDirectory: Bool, mayReplace: Bool
     ) throws(FileSystemError) {
+        // What the catalogue does not know of is in the way.
+        if !mayReplace, try main.status(targetDirectory, targetName) != nil {
+            try clearTheWay(targetDirectory, targetName)
+        }
         do throws(FileSystemError) {
             if try main.rename(sourceDirectory, sourceName, targetDirectory, targetName) { return }
             // The source has no main copy: what the target had must not be taken for it.

@@ -56,9 +56,15 @@ package final class BackupFileSystem: Sendable {
     let directories = DirectoryLocks()
     let counters = Counters()
     let background: BackgroundWorker
+    /// The journal, and what else is done about once a second.
+    let upkeep = BackgroundWorker(transfers: 1)
+    /// Intents that main has followed, and whose directories are not known to be on the disk yet.
+    let followed = Mutex<[FollowedIntent]>([])
     let ownership: PrefixOwnership
     /// The journal segment that is on its way.
     let journal = Mutex<SharedWork?>(nil)
+    /// Told when the file system itself has changed what a file holds: what the kernel remembers of it is wrong.
+    package let onContentChange = Mutex<(@Sendable (ResourceID) -> Void)?>(nil)
     /// Where it is mounted, once it is.
     package let mountPoint = Mutex<String?>(nil)
 
@@ -115,6 +121,8 @@ package final class BackupFileSystem: Sendable {
             logger.error("the catalogue could not record a step", metadata: ["step": "\(what)", "error": "\(error)"])
         }
     }
+
+    func contentChanged(_ id: ResourceID) { onContentChange.withLock { $0 }?(id) }
 
     /// The live row, or ENOENT.
     func liveRow(_ id: ResourceID) throws(FileSystemError) -> Resource {

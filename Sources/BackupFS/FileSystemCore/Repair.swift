@@ -11,7 +11,7 @@ extension BackupFileSystem {
     func repair(mainMayBeTorn: Bool) throws(FileSystemError) {
         try repeatRenames()
         try repeatNames()
-        try finishCreations()
+        try finishCreations(mainMayBeTorn: mainMayBeTorn)
         try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
         try abandonUnwantedUploads()
     }
@@ -56,23 +56,30 @@ extension BackupFileSystem {
             else { return }
             return try followExchange(source, intent.sourceName, target, intent.targetName)
         }
-        if try main.status(source, intent.sourceName) != nil {
+        if let found = try main.status(source, intent.sourceName), UInt64(found.st_ino) == intent.sourceInode {
             return try followRename(
-                source, intent.sourceName, target, intent.targetName, isDirectory: moved.kind == .directory)
+                source, intent.sourceName, target, intent.targetName, isDirectory: moved.kind == .directory,
+                mayReplace: intent.replaced != nil)
         }
         // Main has followed already, or never had the source. What has the target's name is the moved one, unless it is
         // known to be what the rename replaced.
         guard let replacedID = intent.replaced,
             let replaced = try read({ reader throws(CatalogueError) in try reader.resource(replacedID) }),
-            replaced.mainInode != 0,
-            let found = try main.status(target, intent.targetName), UInt64(found.st_ino) == replaced.mainInode
+            replaced.mainInode != 0, replaced.mainInode != intent.sourceInode,
+            let found = try main.status(target, intent.targetName), UInt64(found.st_ino) == replaced.mainInode,
+            try read({ reader throws(CatalogueError) in
+                try reader.lookup(parent: intent.targetParent, name: intent.targetName)
+            })?.id == moved.id
         else { return }
         try clearTheWay(target, intent.targetName)
     }
 
     /// Rows that were made, and whose main copy may not have been.
-    private func finishCreations() throws(FileSystemError) {
-        for row in try read({ reader throws(CatalogueError) in try reader.creating() }) where !row.inMain {
+    ///
+    /// A file that was in main and is not any more stays, as a leftover: that local files are absent erases nothing (I8).
+    private func finishCreations(mainMayBeTorn: Bool) throws(FileSystemError) {
+        let unfinished = try read { reader throws(CatalogueError) in try reader.creating() }
+        for row in unfinished where !row.inMain && (mainMayBeTorn || !row.needsUpload) {
             let isThere = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 let found = try main.status(directory, name).map { $0.st_mode & S_IFMT }
                 switch row.kind {

@@ -1,6 +1,7 @@
 // From an opened catalogue to a running file system and back. What a start finds unfinished is in Repair.swift; files that
 // main held before BackupFS came are in Adoption.swift.
 
+import CLinux
 import Catalogue
 import Foundation
 import Glibc
@@ -76,13 +77,16 @@ extension BackupFileSystem {
     package func shutdown(timeout: Duration) async {
         let deadline = ContinuousClock.now + timeout
         let isQuiet = await background.stop(until: deadline)
+        _ = await upkeep.stop(until: deadline)
+        finishIntents()
         do throws(FileSystemError) {
             if background.storeState.isReachable { try await syncJournal(deadline: deadline) }
         } catch {
             logger.warning("the journal is shipped at the next start", metadata: ["error": "\(error)"])
         }
         do throws(CatalogueError) {
-            if isQuiet {
+            // What programs wrote and never had acknowledged must be on the disk, or the next start may not trust it.
+            if isQuiet, backupfs_sync_file_system(main.root.number) == 0 {
                 try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                     try writer.set(Setting.cleanStop, to: "yes")
                 }

@@ -34,14 +34,22 @@ enum AttributeHandlers {
                     try fileSystem.truncateOpen(handle, to: size)
                     return .now(.attributes(try fileSystem.setAttributes(id, changes)))
                 }
+                fileSystem.hold(handle)
                 return .later { () async throws(FileSystemError) in
+                    defer { fileSystem.letGo(handle) }
                     try await fileSystem.recover(handle.file)
                     try fileSystem.truncateOpen(handle, to: size)
                     return .attributes(try fileSystem.setAttributes(id, changes))
                 }
             }
             return .later { () async throws(FileSystemError) in
-                try await fileSystem.truncate(id, to: size)
+                do throws(FileSystemError) {
+                    try await fileSystem.truncate(id, to: size)
+                } catch {
+                    // Main may have the new length although the call fails.
+                    server.invalidate(id)
+                    throw error
+                }
                 return .attributes(try fileSystem.setAttributes(id, changes))
             }
         }

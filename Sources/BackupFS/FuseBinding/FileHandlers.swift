@@ -11,15 +11,17 @@ enum FileHandlers {
     ) {
         serve(raw) { (server, request) throws(FileSystemError) in
             let made = try server.fileSystem.createFile(
-                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request), writing: isWriting(info))
+                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request))
             return .now(.created(made.attributes, made.handle))
         }
     }
 
     static func open(_ raw: fuse_req_t?, _ inode: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
-        serve(raw) { (server, _) throws(FileSystemError) in
+        serve(raw) { (server, request) throws(FileSystemError) in
             let fileSystem = server.fileSystem
             let truncating = (info?.pointee.flags ?? 0) & O_TRUNC != 0
+            // For every other change of a content the kernel asks for this itself.
+            if truncating, request.caller.uid != 0 { try fileSystem.clearSetID(ResourceID(inode)) }
             switch try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating) {
             case .ready(let handle): return .now(.opened(handle))
             case .mustPrepare(let handle):
@@ -44,7 +46,9 @@ enum FileHandlers {
                 return .now(.content(descriptor, offset: Int64(offset), size: size))
             }
             let fileSystem = server.fileSystem
+            fileSystem.hold(handle)
             return .later { () async throws(FileSystemError) in
+                defer { fileSystem.letGo(handle) }
                 try await fileSystem.recover(handle.file)
                 guard let descriptor = handle.file.descriptor else { throw .inNoStorage }
                 return .content(descriptor, offset: Int64(offset), size: size)
@@ -75,7 +79,9 @@ enum FileHandlers {
             }
             guard copied == size else { return .now(.failure(errno: EIO)) }
             let bytes = content
+            fileSystem.hold(handle)
             return .later { () async throws(FileSystemError) in
+                defer { fileSystem.letGo(handle) }
                 try await fileSystem.recover(handle.file)
                 let count = try fileSystem.write(handle.file) { descriptor in
                     let count = pwrite(descriptor, bytes, bytes.count, offset)
@@ -86,16 +92,29 @@ enum FileHandlers {
         }
     }
 
-    /// close(2) and fsync(2): Write.4 and Write.5 before the answer.
+    /// close(2): Write.4 and Write.5 before the answer.
     static func flush(_ raw: fuse_req_t?, _ info: UnsafeMutablePointer<fuse_file_info>?) {
         serve(raw) { (server, _) throws(FileSystemError) in
             guard let handle = info?.pointee.handle else { return .now(.failure(errno: EBADF)) }
-            let fileSystem = server.fileSystem
-            if fileSystem.isClean(handle) { return .now(.success) }
-            return .later { () async throws(FileSystemError) in
-                try await fileSystem.flush(handle)
-                return .success
-            }
+            return handle.isWritable ? backedUp(handle, server.fileSystem) : .now(.success)
+        }
+    }
+
+    /// fsync(2): the same, through whatever handle.
+    static func synchronize(_ raw: fuse_req_t?, _ info: UnsafeMutablePointer<fuse_file_info>?) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            guard let handle = info?.pointee.handle else { return .now(.failure(errno: EBADF)) }
+            return backedUp(handle, server.fileSystem)
+        }
+    }
+
+    private static func backedUp(_ handle: FileHandle, _ fileSystem: BackupFileSystem) -> Answer {
+        if fileSystem.isClean(handle) { return .now(.success) }
+        fileSystem.hold(handle)
+        return .later { () async throws(FileSystemError) in
+            defer { fileSystem.letGo(handle) }
+            try await fileSystem.synchronize(handle)
+            return .success
         }
     }
 

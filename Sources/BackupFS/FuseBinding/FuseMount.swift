@@ -62,6 +62,11 @@ package final class FuseMount: @unchecked Sendable {
         self.maximumThreads = maximumThreads
         self.logger = logger
         fileSystem.mountPoint.withLock { $0 = mountPoint }
+        server.setSession(SessionPointer(raw: session))
+        // Not on the caller's thread, which may be libfuse's.
+        fileSystem.onContentChange.withLock {
+            $0 = { [server] id in DispatchQueue.global().async { server.invalidate(id) } }
+        }
     }
 
     /// Answers requests until the file system is unmounted or `stop` is called; unmounted when it returns.
@@ -81,6 +86,7 @@ package final class FuseMount: @unchecked Sendable {
         // A late answer would use a session that is gone: the process ends soon, and the session with it.
         guard isQuiet else { return }
         isGone.withLock { $0 = true }
+        server.setSession(nil)
         fuse_session_destroy(session)
         operations.deallocate()
     }

@@ -36,7 +36,7 @@ enum NameHandlers {
                 return .now(.entry(made))
             }
             let made = try fileSystem.createFile(
-                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request), writing: true)
+                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request))
             return .later { () async throws(FileSystemError) in
                 defer { fileSystem.close(made.handle) }
                 try await fileSystem.flush(made.handle)

@@ -64,7 +64,7 @@ enum Operations {
         operations.read = { request, _, size, offset, info in FileHandlers.read(request, size, offset, info) }
         operations.write_buf = { request, _, buffer, offset, info in FileHandlers.write(request, buffer, offset, info) }
         operations.flush = { request, _, info in FileHandlers.flush(request, info) }
-        operations.fsync = { request, _, _, info in FileHandlers.flush(request, info) }
+        operations.fsync = { request, _, _, info in FileHandlers.synchronize(request, info) }
         operations.fallocate = { request, _, mode, offset, length, info in
             SpaceHandlers.allocate(request, mode, offset, length, info)
         }
@@ -85,9 +85,9 @@ private func negotiate(_ connection: UnsafeMutablePointer<fuse_conn_info>?) {
     // It checks access control lists that we keep; whether the umask counts depends on the directory's list.
     let accessControl = UInt32(FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK)
     if connection.pointee.capable & accessControl == accessControl { connection.pointee.want |= accessControl }
-    // Reads ahead and other background requests that may be under way at once.
-    connection.pointee.max_background = 64
-    connection.pointee.congestion_threshold = 48
+    // Reads are background requests, and those of files that have to be recovered wait: they must not hold up the others.
+    connection.pointee.max_background = 4096
+    connection.pointee.congestion_threshold = 3072
 }
 
 extension ResourceID {

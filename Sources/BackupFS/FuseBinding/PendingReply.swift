@@ -43,12 +43,18 @@ final class PendingReply: Sendable {
         Unmanaged.passUnretained(self).release()
     }
 
+    /// The kernel interrupts a request once, and the signal that kills may come after another one: so it is looked for
+    /// until the answer is sent.
     private func releaseIfKilled() {
-        if Self.isBeingKilled(caller) { send(.failure(errno: EINTR)) }
+        if Self.isBeingKilled(caller) { return send(.failure(errno: EINTR)) }
+        guard !isAnswered.withLock({ $0 }) else { return }
+        DispatchQueue.global().asyncAfter(deadline: .now() + 0.5) { self.releaseIfKilled() }
     }
 
     /// Whether SIGKILL waits for the thread (proc(5): SigPnd and ShdPnd of its status, hexadecimal masks).
     private static func isBeingKilled(_ thread: Int32) -> Bool {
+        // Of another process namespace: nothing can be known of it.
+        guard thread > 0 else { return false }
         guard let text = try? String(contentsOfFile: "/proc/\(thread)/status", encoding: .utf8) else { return true }
         let kill = UInt64(1) << (SIGKILL - 1)
         return text.split(separator: "\n").contains { line in

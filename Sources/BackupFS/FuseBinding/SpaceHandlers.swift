@@ -47,7 +47,9 @@ enum SpaceHandlers {
             let handles = infos.compactMap { $0?.pointee.handle }
             guard handles.count == infos.count else { return .now(.failure(errno: EBADF)) }
             if handles.allSatisfy({ $0.file.descriptor != nil }) { return .now(try body(fileSystem, handles)) }
+            for handle in handles { fileSystem.hold(handle) }
             return .later { () async throws(FileSystemError) in
+                defer { for handle in handles { fileSystem.letGo(handle) } }
                 for handle in handles { try await fileSystem.recover(handle.file) }
                 return try body(fileSystem, handles)
             }

@@ -1,7 +1,6 @@
 // Disks block, and a network disk may block for ever. Blocking work runs on a bounded number of threads of its own,
 // never on Swift's cooperative pool, and nobody waits for it longer than the deadline.
 
-import Dispatch
 import Synchronization
 
 /// Tells a piece of blocking work when nobody waits for it any more.
@@ -26,20 +25,9 @@ final class Expiry: Sendable {
 
 /// Runs blocking work on at most `width` threads; the rest waits in order, each no longer than its deadline.
 final class BlockingQueue: Sendable {
-    private struct State {
-        var running = 0
-        var waiting: [@Sendable () -> Void] = []
-    }
+    private let threads: BlockingThreads
 
-    private let width: Int
-    private let queue: DispatchQueue
-    /// Guards the line of waiting work; held for no call out of this file.
-    private let state = Mutex(State())
-
-    init(label: String, width: Int) {
-        self.width = width
-        queue = DispatchQueue(label: label, attributes: .concurrent)
-    }
+    init(label: String, width: Int) { threads = BlockingThreads(name: label, width: width) }
 
     /// The answer of `work`, or `.deadlineExceeded` at the deadline or when the task is cancelled.
     ///
@@ -49,7 +37,7 @@ final class BlockingQueue: Sendable {
     ) async throws(ObjectStoreError) -> Answer {
         let expiry = Expiry(deadline: deadline)
         let answer = OneShot<Result<Answer, ObjectStoreError>>()
-        enqueue {
+        threads.run {
             answer.decide(
                 Result { () throws(ObjectStoreError) in
                     try expiry.check()
@@ -70,31 +58,5 @@ final class BlockingQueue: Sendable {
             answer.decide(.failure(.deadlineExceeded(reason: "the request was given up")))
         }
         return try outcome.get()
-    }
-
-    private func enqueue(_ block: @escaping @Sendable () -> Void) {
-        let mayStart = state.withLock { state in
-            guard state.running < width else {
-                state.waiting.append(block)
-                return false
-            }
-            state.running += 1
-            return true
-        }
-        if mayStart { queue.async { [self] in drain(from: block) } }
-    }
-
-    private func drain(from first: @escaping @Sendable () -> Void) {
-        var next: (@Sendable () -> Void)? = first
-        while let block = next {
-            block()
-            next = state.withLock { state in
-                guard !state.waiting.isEmpty else {
-                    state.running -= 1
-                    return nil
-                }
-                return state.waiting.removeFirst()
-            }
-        }
     }
 }

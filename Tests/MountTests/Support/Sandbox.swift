@@ -63,13 +63,13 @@ final class Sandbox: Sendable {
     /// `covering`: the mount point is the main directory. `mainSize` makes main a tmpfs of that size.
     static func run(
         _ kind: BackupKind, options: [String] = [], covering: Bool = false, mainSize: String? = nil,
-        startsMounted: Bool = true,
+        startsMounted: Bool = true, patience: Duration = .seconds(240),
         _ body: @Sendable (Sandbox) throws -> Void
     ) async throws {
         try await withTaskExecutorPreference(MountThreads.shared) {
             let sandbox = try Sandbox(kind, covering: covering, mainSize: mainSize)
             defer { sandbox.tearDown() }
-            try sandbox.watched {
+            try sandbox.watched(patience) {
                 if startsMounted { try sandbox.start(options) }
                 try body(sandbox)
             }
@@ -77,12 +77,12 @@ final class Sandbox: Sendable {
     }
 
     /// Kills the daemon of a test that hangs in it: then every system call in the mount returns.
-    private func watched(_ body: () throws -> Void) throws {
+    private func watched(_ patience: Duration, _ body: () throws -> Void) throws {
         let isDone = Mutex(false)
         let didBite = Mutex(false)
         try withoutActuallyEscaping(body) { body in
             let watchdog = Crowd(1) { [self] _ in
-                let end = ContinuousClock.now + .seconds(240)
+                let end = ContinuousClock.now + patience
                 while !isDone.withLock({ $0 }) {
                     if ContinuousClock.now > end, !didBite.withLock({ $0 }) {
                         didBite.withLock { $0 = true }

@@ -133,31 +133,40 @@ extension BackupFileSystem {
         background.wake()
     }
 
-    /// Starts the background's task.
+    /// Starts the background's tasks: one for uploads and removals, one for what must not wait for those.
     func startBackground() {
         background.run { [self] in
-            var nextJournal = ContinuousClock.now
+            var failedRounds = 0
             while !background.isStopped {
+                let failures = counters.now.catalogueFailures
                 let didWork = await doDueWork()
-                if ContinuousClock.now >= nextJournal {
-                    nextJournal = .now + .seconds(1)
-                    main.reserve.establish()
-                    if await !shipJournal() { nextJournal = .now + .seconds(5) }
+                if counters.now.catalogueFailures > failures {
+                    // What was done could not be recorded, and would be done again at once: a full disk, most likely.
+                    failedRounds += 1
+                    let pause = Duration.nanoseconds(BackgroundWorker.backoff(attempts: failedRounds + 1))
+                    let end = ContinuousClock.now + pause
+                    while !background.isStopped, .now < end { await background.sleep(atMost: end - .now) }
+                } else {
+                    failedRounds = 0
+                    if !didWork { await background.sleep(atMost: pauseUntilDue()) }
                 }
-                if !didWork { await background.sleep(atMost: pause(nextJournal: nextJournal)) }
                 await background.rest()
+            }
+        }
+        upkeep.run { [self] in
+            while !upkeep.isStopped {
+                main.reserve.establish()
+                finishIntents()
+                let isShipped = await shipJournal()
+                await upkeep.sleep(atMost: .seconds(isShipped ? 1 : 5))
             }
         }
     }
 
-    private func pause(nextJournal: ContinuousClock.Instant) -> Duration {
-        let next = try? read { reader throws(CatalogueError) in
-            (due: try reader.nextDue(), hasJournal: try reader.hasJournal())
-        }
-        var pause = Duration.seconds(60)
-        if let due = next?.due { pause = min(pause, .nanoseconds(max(0, due - currentTime()))) }
-        if next?.hasJournal ?? true { pause = min(pause, max(.zero, nextJournal - .now)) }
-        return max(pause, .milliseconds(20))
+    private func pauseUntilDue() -> Duration {
+        let next = try? read { reader throws(CatalogueError) in try reader.nextDue() }
+        guard let due = next ?? nil else { return .seconds(60) }
+        return min(.seconds(60), max(.nanoseconds(max(0, due - currentTime())), .milliseconds(20)))
     }
 
     /// Does some of what is due; false if nothing was.
@@ -191,9 +200,20 @@ extension BackupFileSystem {
         defer { files.release(file) }
         do throws(FileSystemError) {
             file.load(try liveRow(row.id))
-            try await backUp(file, deadline: deadline(size: row.size))
+            try await backUp(file, deadline: deadline(size: mainSize(file, row)))
+            record("Background") { writer throws(CatalogueError) in
+                try writer.postponeIfDue(row.id, now: currentTime(), until: currentTime() + 1_000_000_000)
+            }
         } catch {
             // It is recorded, with the next attempt's time, where it happens.
         }
+    }
+    /// Bytes of the main copy: a file that was never in backup has none in its row.
+    func mainSize(_ file: FileState, _ row: Resource) -> Int64 {
+        if let descriptor = file.descriptor, let status = try? descriptor.status() { return Int64(status.st_size) }
+        let found = try? atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            try main.status(directory, name)
+        }
+        return (found ?? nil).flatMap { $0 }.map { Int64($0.st_size) } ?? row.size
     }
 }

@@ -25,6 +25,8 @@ package final class FileState: Sendable {
         var changes: UInt64 = 0
         /// The count that the last committed upload covered.
         var backedUp: UInt64 = 0
+        /// The row says that backup has a version.
+        var isInBackup = false
         /// The row says that an upload is needed.
         var isMarked = false
         /// A fsync of main failed: its page cache and its disk differ for ever (I13).
@@ -50,6 +52,7 @@ package final class FileState: Sendable {
             state.isLoaded = true
             if row.needsUpload || row.status == .creating { state.changes += 1 }
             state.isMarked = row.needsUpload
+            state.isInBackup = row.inBackup
         }
     }
 
@@ -64,6 +67,11 @@ package final class FileState: Sendable {
 
     /// The open main copy; nil while it has to be recovered first.
     package var descriptor: Descriptor? { state.withLock { $0.descriptor } }
+
+    /// The open main copy if its content is known to be the file's.
+    var verifiedDescriptor: Descriptor? {
+        state.withLock { $0.isVerified || $0.changes > $0.backedUp ? $0.descriptor : nil }
+    }
 
     var needsUpload: Bool { state.withLock { $0.changes > $0.backedUp } }
 }

@@ -9,7 +9,16 @@ final class ReadersWriterLock: @unchecked Sendable {
     // Safe: the lock is initialised once, never moved, and POSIX allows its use from every thread.
     private let lock = UnsafeMutablePointer<pthread_rwlock_t>.allocate(capacity: 1)
 
-    init() { pthread_rwlock_init(lock, nil) }
+    /// A writer that waits goes before readers that come later.
+    ///
+    /// glibc's default would let it starve. So no thread may take the lock shared twice.
+    init() {
+        var attributes = pthread_rwlockattr_t()
+        pthread_rwlockattr_init(&attributes)
+        pthread_rwlockattr_setkind_np(&attributes, 2)  // PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP
+        pthread_rwlock_init(lock, &attributes)
+        pthread_rwlockattr_destroy(&attributes)
+    }
 
     deinit {
         pthread_rwlock_destroy(lock)

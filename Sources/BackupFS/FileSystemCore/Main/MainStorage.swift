@@ -188,7 +188,7 @@ package final class MainStorage: Sendable {
             try check(withName(name) { mknodat(directory.number, $0, mode, dev_t(row.device)) }, "mknod")
         }
         try setAttributes(
-            directory, name, isSymlink: row.kind == .symlink, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil,
+            directory, name, kind: row.kind, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil,
             modified: nil)
     }
 
@@ -252,7 +252,7 @@ package final class MainStorage: Sendable {
 
     /// Sets the owner, mode and times of what lies under a name; each if given.
     func setAttributes(
-        _ directory: Descriptor, _ name: [UInt8], isSymlink: Bool, mode: UInt32?, uid: UInt32?, gid: UInt32?,
+        _ directory: Descriptor, _ name: [UInt8], kind: Resource.Kind, mode: UInt32?, uid: UInt32?, gid: UInt32?,
         accessed: timespec?, modified: timespec?
     ) throws(FileSystemError) {
         if mayChangeOwner, uid != nil || gid != nil {
@@ -261,12 +261,22 @@ package final class MainStorage: Sendable {
                     fchownat(directory.number, $0, uid ?? uid_t.max, gid ?? gid_t.max, AT_SYMLINK_NOFOLLOW)
                 }, "chown")
         }
-        if let mode, !isSymlink { try check(withName(name) { fchmodat(directory.number, $0, mode, 0) }, "chmod") }
+        if let mode, kind != .symlink { try setMode(directory, name, kind, mode) }
         if accessed != nil || modified != nil {
             let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
             let times = [accessed ?? omit, modified ?? omit]
             try check(withName(name) { utimensat(directory.number, $0, times, AT_SYMLINK_NOFOLLOW) }, "utimensat")
         }
+    }
+
+    /// chmod(2) follows symbolic links, and somebody may have put one there: only what is of the kind is changed.
+    private func setMode(
+        _ directory: Descriptor, _ name: [UInt8], _ kind: Resource.Kind, _ mode: UInt32
+    ) throws(FileSystemError) {
+        guard let found = try openAny(directory, name), try found.status().st_mode & S_IFMT == kind.modeBits else {
+            throw .main(errno: ENOENT, during: "chmod")
+        }
+        try check(chmod("/proc/self/fd/\(found.number)", mode), "chmod")
     }
 
     /// Sets the owner, mode and times of an open file; each if given.
@@ -292,7 +302,7 @@ package final class MainStorage: Sendable {
         _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
     ) throws(FileSystemError) {
         try setAttributes(
-            directory, name, isSymlink: false, mode: mode, uid: uid, gid: gid, accessed: nil, modified: nil)
+            directory, name, kind: .directory, mode: mode, uid: uid, gid: gid, accessed: nil, modified: nil)
     }
 
     private func beneath(

@@ -34,12 +34,13 @@ final class SpaceReserve: Sendable {
     private func allocate() -> Bool {
         var disk = statvfs()
         guard fstatvfs(directory.number, &disk) == 0 else { return false }
-        let wanted = min(max(Int(disk.f_blocks * disk.f_frsize) / 32, Self.sizes.lowerBound), Self.sizes.upperBound)
+        let wanted = min(
+            max(Int(clamping: disk.f_blocks / 32 &* disk.f_frsize), Self.sizes.lowerBound), Self.sizes.upperBound)
         var known = stat()
         if fstatat(directory.number, Self.name, &known, AT_SYMLINK_NOFOLLOW) == 0, known.st_size == off_t(wanted) {
             return true
         }
-        guard Int(disk.f_bavail * disk.f_frsize) > 4 * wanted else { return false }
+        guard disk.f_bavail > UInt(4 * wanted) / max(1, disk.f_frsize) else { return false }
         let file = openat(directory.number, Self.name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { return false }
         defer { close(file) }

@@ -96,10 +96,19 @@ extension BackupFileSystem: FileSystemOperator {
                 let file = files.acquire(row.id)
                 defer { files.release(file) }
                 file.load(try liveRow(row.id))
+                if leftover.reason == .inNoStorage, let version = try storedVersion(of: row),
+                    try await isInBackup(version, deadline: deadline(size: 0))
+                {
+                    // The store says otherwise now.
+                    try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                        try writer.markInBackup(row.id)
+                    }
+                    return true
+                }
                 file.state.withLock { state in
                     if state.changes == state.backedUp { state.changes += 1 }
                 }
-                try await backUp(file, deadline: deadline(size: row.size))
+                try await backUp(file, deadline: deadline(size: mainSize(file, row)))
                 return true
             case .deletedButStored, .supersededVersion:
                 if row.status == .deleted { await finishDelete(row) }

@@ -95,7 +95,11 @@ extension BackupFileSystem {
 
     /// Before an upload: nothing is sent to a prefix that is not known to be ours.
     func verifyOwnership(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        guard !ownership.isVerified else { return }
+        if !ownership.isVerified { try await confirmOwnership(deadline: deadline) }
+    }
+
+    /// Asks backup storage, whatever was known before.
+    func confirmOwnership(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         do throws(OwnershipError) {
             try await claimPrefix(deadline: deadline)
         } catch {
@@ -109,8 +113,9 @@ extension BackupFileSystem {
     }
 
     private func readMarker(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
-        guard let staged = try? main.createStaged("marker") else { throw .localFile(errno: EIO) }
-        defer { main.removeStaged("marker") }
+        let stagedName = "marker-\(VersionID(now: currentTime()))"
+        guard let staged = try? main.createStaged(stagedName) else { throw .localFile(errno: EIO) }
+        defer { main.removeStaged(stagedName) }
         do throws(ObjectStoreError) {
             _ = try await store.get(Self.markerKey, into: staged.number, limit: 4096, deadline: deadline)
         } catch .notFound {

@@ -38,13 +38,19 @@ extension BackupFileSystem {
             do throws(FileSystemError) {
                 return try await fetchOnce(file, row, version, deadline: deadline)
             } catch .backup(.notFound) {
-                // Read.7: a valid resource that no storage has. Only our own prefix can say so.
-                try await verifyOwnership(deadline: deadline)
-                let id = row.id
-                try await changeLater(.powerLoss) { writer throws(CatalogueError) in
-                    try writer.markNotInBackup(id, error: "no storage has the file")
+                // Read.7: a valid resource that no storage has. Only our own prefix can say so, twice, and only of the
+                // version that the row still names: one that was replaced meanwhile is gone for a good reason.
+                try await confirmOwnership(deadline: deadline)
+                if try await isInBackup(version, deadline: deadline) {
+                    lastError = .backup(.unreachable(reason: "an object was there and was not"))
+                    continue
                 }
-                throw .inNoStorage
+                let isLost = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                    guard try writer.reader.resource(row.id)?.version == version.id else { return false }
+                    try writer.markNotInBackup(row.id, error: "no storage has the file")
+                    return true
+                }
+                if isLost { throw .inNoStorage }
             } catch .backup(.corrupted(let key, let reason)) {
                 lastError = .backup(.corrupted(key: key, reason: reason))
             } catch .main(let code, let operation) {
@@ -52,6 +58,14 @@ extension BackupFileSystem {
             }
         }
         throw lastError
+    }
+
+    func isInBackup(_ version: Version, deadline: ContinuousClock.Instant) async throws(FileSystemError) -> Bool {
+        do throws(ObjectStoreError) {
+            return try await store.head(version.key, deadline: deadline) != nil
+        } catch {
+            throw .backup(error)
+        }
     }
 
     /// Read.5 and Read.6.
@@ -63,8 +77,9 @@ extension BackupFileSystem {
         defer { main.removeStaged(stagedName) }
         do throws(ObjectStoreError) {
             _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
-            let digests = try ContentDigests(ofFile: staged.number, length: version.size)
-            guard digests.sha256 == version.sha256, try Int64(sizeOf(staged)) == version.size else {
+            guard try Int64(sizeOf(staged)) == version.size,
+                try ContentDigests(ofFile: staged.number, length: version.size).sha256 == version.sha256
+            else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }
             noteStore(nil)

@@ -23,14 +23,14 @@ extension BackupFileSystem {
                     try clearTheWay(directory, name)
                 }
             }
+            if let intent { return noteFollowed(.name(intent)) }
             record("Delete.4") { writer throws(CatalogueError) in
-                if let intent { return try writer.finishNameIntent(intent) }
-                try writer.markNotInMain(row.id)
+                try writer.markDeletedNotInMain(row.id)
                 if row.kind != .file { try writer.settle(row.id) }
             }
         } catch .catalogue(.noSuchResource) {
             // The directory itself was deleted since: main has nothing of it any more.
-            record("Delete.4") { writer throws(CatalogueError) in try writer.markNotInMain(row.id) }
+            record("Delete.4") { writer throws(CatalogueError) in try writer.markDeletedNotInMain(row.id) }
         } catch {
             counters.add(\.removalsFailed)
             logger.error(
@@ -51,6 +51,9 @@ extension BackupFileSystem {
     func finishDelete(_ row: Resource) async {
         // A program still reads it, and may need backup for that.
         guard files.peek(row.id) == nil else { return postpone(row.id) }
+        // A rename deleted it, and main may refuse that: then it lives again.
+        let isUndecided = try? read { reader throws(CatalogueError) in try reader.isBeingReplaced(row.id) }
+        guard isUndecided == false else { return postpone(row.id) }
         if row.inMain {
             tree.shared {
                 let location = try? read { reader throws(CatalogueError) in try reader.deletedLocation(of: row.id) }

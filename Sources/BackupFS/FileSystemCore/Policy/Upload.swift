@@ -49,12 +49,13 @@ extension BackupFileSystem {
     /// Backs up one consistent content of the file, as a new object.
     private func upload(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         if file.state.withLock({ $0.mainLostData }) { throw .mainLostData }
-        try await verifyOwnership(deadline: deadline)
+        if try liveRow(file.id).status != .deleted { try await verifyOwnership(deadline: deadline) }
         // A file that others keep writing is read again, and at last while they are held off.
         for attempt in 1...4 {
+            let seen = file.state.withLock { $0.changes }
             let row = try liveRow(file.id)
-            guard row.status != .deleted, let descriptor = try contentToUpload(file, row) else {
-                return file.state.withLock { $0.backedUp = $0.changes }
+            guard row.status != .deleted, let descriptor = try await contentToUpload(file, row) else {
+                return file.state.withLock { $0.backedUp = max($0.backedUp, seen) }
             }
             if try await uploadOnce(file, row, descriptor, isLastAttempt: attempt == 4, deadline: deadline) { return }
         }
@@ -62,7 +63,7 @@ extension BackupFileSystem {
     }
 
     /// The main copy; nil if there is none and so nothing that backup does not have.
-    private func contentToUpload(_ file: FileState, _ row: Resource) throws(FileSystemError) -> Descriptor? {
+    private func contentToUpload(_ file: FileState, _ row: Resource) async throws(FileSystemError) -> Descriptor? {
         if let descriptor = file.descriptor { return descriptor }
         let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             try main.openFile(directory, name, writing: false)
@@ -74,10 +75,11 @@ extension BackupFileSystem {
             throw .inNoStorage
         }
         // What was written and not backed up is gone with the main copy; the last good version is the file.
-        record("Write.lost") { writer throws(CatalogueError) in
+        try await changeLater(.processCrash) { writer throws(CatalogueError) in
             try writer.markNotInMain(row.id)
             try writer.settleUpload(row.id, now: currentTime())
         }
+        contentChanged(row.id)
         logger.error(
             "main lost a change before it was backed up; the version in backup is the file now",
             metadata: ["inode": "\(row.id.rawValue)"])
@@ -150,6 +152,7 @@ extension BackupFileSystem {
         try await changeLater(.powerLoss) { writer throws(CatalogueError) in
             // Decided inside the transaction: a write that comes later marks the row again, after this.
             let isStillChanging = file.state.withLock { state in
+                state.isInBackup = true
                 if state.changes == stamp { state.isMarked = false }
                 return state.changes != stamp
             }
@@ -159,7 +162,10 @@ extension BackupFileSystem {
         background.wake()
         if !isSynced {
             // Backup has the content. The main copy is not to be trusted, nor is any later fsync of it (I13).
-            file.state.withLock { $0.mainLostData = true }
+            file.state.withLock { state in
+                state.mainLostData = true
+                if state.descriptor === descriptor { state.descriptor = nil }
+            }
             if let row = try? liveRow(file.id) { try setAside(descriptor, of: row) }
             throw .mainLostData
         }

@@ -27,7 +27,7 @@ struct CircuitBreaker {
     static let threshold = 5
     /// The longest time that a server's "later" can keep probes away: a wrong one must not cost hours.
     static let longestPostponement = Duration.seconds(60)
-    static let backoff = Backoff(first: .milliseconds(200), longest: .seconds(3))
+    static let backoff = Backoff(first: .milliseconds(200), longest: .seconds(2))
 
     /// What was found last while the store is down; nil while requests may be sent.
     private(set) var outage: ObjectStoreError?
@@ -82,6 +82,12 @@ struct CircuitBreaker {
             return .none
         }
     }
+
+    /// How long the next probe may take.
+    ///
+    /// A probe that hung when the server came back must not keep others waiting; but one in four is for a server that is
+    /// well and slow to list.
+    var patience: Duration { setbacks % 4 == 0 ? .seconds(10) : .seconds(2) }
 
     /// The time until the next probe; nil if the store is not down.
     var wait: Duration? {

@@ -15,18 +15,18 @@ final class OutageGate: Sendable {
 
     private let logger: Logger
     private let pause: @Sendable (Duration) async -> Void
-    private let probe: @Sendable () async -> CircuitBreaker.Finding
+    private let probe: @Sendable (Duration) async -> CircuitBreaker.Finding
     private let hold: @Sendable (Bool) -> Void
     /// Guards the breaker and who waits; held for no call out of this file but `hold`, so that its calls come in order.
     private let state = Mutex(State())
 
-    /// `probe` asks the store once.
+    /// `probe` asks the store once, and has no more time than it is told.
     ///
     /// `hold` says whether the store is down: while it is, requests that were let through
     /// before that and not sent yet are to be handed back. It may take locks of its own, and must not call the gate.
     init(
         logger: Logger, pause: @escaping @Sendable (Duration) async -> Void,
-        probe: @escaping @Sendable () async -> CircuitBreaker.Finding, hold: @escaping @Sendable (Bool) -> Void
+        probe: @escaping @Sendable (Duration) async -> CircuitBreaker.Finding, hold: @escaping @Sendable (Bool) -> Void
     ) {
         self.logger = logger
         self.pause = pause
@@ -113,10 +113,10 @@ final class OutageGate: Sendable {
             guard state.prober == nil, state.breaker.outage != nil else { return }
             // It does not hold the gate, so that a store that nobody uses any more is not probed for ever.
             state.prober = Task { [weak self, pause, probe] in
-                while let wait = self?.nextWait() {
+                while let (wait, patience) = self?.nextProbe() {
                     await pause(wait)
                     guard !Task.isCancelled, self?.isDown == true else { continue }
-                    let finding = await probe()
+                    let finding = await probe(patience)
                     self?.noteProbe(finding)
                 }
             }
@@ -125,11 +125,13 @@ final class OutageGate: Sendable {
 
     private var isDown: Bool { state.withLock { $0.breaker.outage != nil } }
 
-    private func nextWait() -> Duration? {
+    private func nextProbe() -> (wait: Duration, patience: Duration)? {
         state.withLock { state in
-            let wait = Task.isCancelled ? nil : state.breaker.wait
-            if wait == nil { state.prober = nil }
-            return wait
+            guard !Task.isCancelled, let wait = state.breaker.wait else {
+                state.prober = nil
+                return nil
+            }
+            return (wait, state.breaker.patience)
         }
     }
 

@@ -11,8 +11,6 @@ import Synchronization
 package final class RetryingStore: ObjectStore {
     /// Damage in transit is rare; when it comes three times in a row, it is not in transit.
     private static let corruptedAttempts = 3
-    /// How long a probe may take.
-    private static let probePatience = Duration.seconds(5)
 
     private let inner: any ObjectStore
     private let backoff: Backoff
@@ -39,12 +37,12 @@ package final class RetryingStore: ObjectStore {
         self.pause = pause
         self.now = now
         budget = Mutex(RetryBudget(now: now()))
-        let probe = { @Sendable () async -> CircuitBreaker.Finding in
+        let probe = { @Sendable (patience: Duration) async -> CircuitBreaker.Finding in
             do throws(ObjectStoreError) {
-                try await inner.check(deadline: .now + Self.probePatience)
+                try await inner.check(deadline: .now + patience)
                 return .answered
             } catch {
-                return CircuitBreaker.Finding(error, after: Self.probePatience)
+                return CircuitBreaker.Finding(error, after: patience)
             }
         }
         gate = OutageGate(logger: logger, pause: pause, probe: probe, hold: hold)

@@ -1,0 +1,40 @@
+// An intent may be forgotten only when main's own change of names would survive a power cut: until then a start must be able
+// to repeat it. Syncing the directories is left to the background, for all renames and links of about a second at once.
+
+import CLinux
+import Catalogue
+import Glibc
+
+/// An intent that main has followed.
+enum FollowedIntent: Sendable {
+    /// A rename or an exchange, and the resource that was replaced.
+    case rename(Int64, replaced: ResourceID?)
+    /// A link, or an unlink of one of several names.
+    case name(Int64)
+}
+
+extension BackupFileSystem {
+    /// Main has followed; the intent goes with the next sync.
+    func noteFollowed(_ intent: FollowedIntent) { followed.withLock { $0.append(intent) } }
+
+    /// Syncs main and forgets the intents that it has followed by then.
+    func finishIntents() {
+        let batch = followed.withLock { followed in
+            defer { followed = [] }
+            return followed
+        }
+        guard !batch.isEmpty else { return }
+        guard backupfs_sync_file_system(main.root.number) == 0 else {
+            logger.error("main could not be synced", metadata: ["error": "\(errnoText(errno))"])
+            return followed.withLock { $0 = batch + $0 }
+        }
+        record("Rename.3") { writer throws(CatalogueError) in
+            for intent in batch {
+                switch intent {
+                case .rename(let id, let replaced): try writer.finishRename(id, replaced: replaced)
+                case .name(let id): try writer.finishNameIntent(id)
+                }
+            }
+        }
+    }
+}

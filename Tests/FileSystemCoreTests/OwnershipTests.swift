@@ -1,0 +1,133 @@
+// A prefix belongs to one catalogue, and a store that is not known to be ours is neither written nor believed.
+
+import Catalogue
+import ObjectStorage
+import TestSupport
+import Testing
+
+@testable import FileSystemCore
+
+@Suite("Ownership of the prefix")
+struct OwnershipTests {
+    private let marker = ".backupfs/catalogue.json"
+
+    @Test("The first mount leaves its marker, and later ones write none")
+    func claimedOnce() async throws {
+        try await TestFileSystem.run { system in
+            #expect(system.memory[marker] != nil)
+            let before = system.memory[marker]
+            try await system.restart()
+            #expect(system.memory[marker] == before)
+            #expect(system.memory.count(.put, .exactly(marker)) == 1)
+            #expect(try !system.core.isNew)
+        }
+    }
+
+    @Test("A prefix of another catalogue is refused, and nothing is written to it")
+    func anothersPrefix() async throws {
+        try await TestFileSystem.run { first in
+            try await first.write("a.jpg", photo(1))
+            try await first.settle()
+            try await TestFileSystem.run(memory: first.memory, mounting: false) { second in
+                try await second.openUnstarted()
+                await #expect(throws: OwnershipError.belongsToAnother(location: "memory://test")) {
+                    try await second.core.claimPrefix(deadline: .now + .seconds(20))
+                }
+                try second.start()
+                let failure = await #expect(throws: FileSystemError.self) {
+                    try await second.write("b.jpg", photo(2))
+                }
+                guard case .backup(.denied("NotOurs", _)) = failure else {
+                    Issue.record("\(String(describing: failure))")
+                    return
+                }
+                try await #require(throws: FileSystemError.self) { try await second.core.syncJournal() }
+                #expect(second.keys == [try first.key("a.jpg")])
+                #expect(try second.core.isNew)
+            }
+        }
+    }
+
+    @Test("A prefix whose marker cannot be read is somebody else's")
+    func damagedMarker() async throws {
+        try await TestFileSystem.run(mounting: false) { system in
+            system.memory[marker] = .init(bytes: Array("not JSON".utf8))
+            try await system.openUnstarted()
+            await #expect(throws: OwnershipError.belongsToAnother(location: "memory://test")) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(system.memory[marker]?.bytes == Array("not JSON".utf8))
+        }
+    }
+
+    @Test("I8: a store without our marker is refused once files are stored there, and not written")
+    func markerIsGone() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            await system.stop()
+            system.memory[marker] = nil
+            try await system.openUnstarted()
+            await #expect(throws: OwnershipError.markerMissing(location: "memory://test")) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            try system.start()
+            await #expect(throws: FileSystemError.self) { try await system.write("b.jpg", photo(2)) }
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(system.memory[marker] == nil && system.keys.count == 1)
+        }
+    }
+
+    @Test("I8: a store without our marker says nothing about files: none is recorded as lost")
+    func emptyStoreIsNotBelieved() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            await system.stop()
+            let held = system.memory.keys.map { ($0, system.memory[$0]) }
+            for (key, _) in held { system.memory[key] = nil }
+            try system.lose("a.jpg")
+            try await system.openUnstarted()
+            try system.start()
+            let failure = await #expect(throws: FileSystemError.self) { try await system.read("a.jpg") }
+            #expect(failure != .inNoStorage)
+            #expect(try system.row("a.jpg")?.inBackup == true)
+            #expect(try await system.core.leftovers().isEmpty)
+            // The right bucket again.
+            for (key, object) in held { system.memory[key] = object }
+            #expect(try await system.read("a.jpg") == photo(1))
+        }
+    }
+
+    @Test("I10: with the store down the file system starts, serves, and heals by itself when it returns")
+    func degradedStart() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            await system.stop()
+            try await system.openUnstarted { _ = $0.inject(.fail(down)) }
+            await #expect(throws: OwnershipError.store(down)) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            try system.start()
+            #expect(try await system.core.status().backup.reachable == false)
+            #expect(try await system.read("a.jpg") == photo(1))
+            await #expect(throws: FileSystemError.backup(down)) { try await system.write("b.jpg", photo(2)) }
+            system.store.heal()
+            try await system.settle()
+            #expect(try system.inBackup("b.jpg") == photo(2))
+            #expect(try await system.core.status().backup.reachable)
+        }
+    }
+
+    @Test("A catalogue that never had its store is new, also after the marker's answer was lost")
+    func claimAnswerLost() async throws {
+        try await TestFileSystem.run(mounting: false) { system in
+            try await system.openUnstarted { _ = $0.inject(.loseAnswer, on: [.put], count: 1) }
+            #expect(try system.core.isNew)
+            await #expect(throws: OwnershipError.self) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(try system.core.isNew)
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            #expect(try !system.core.isNew)
+        }
+    }
+}
