@@ -50,6 +50,7 @@ struct S3HealingTests {
             try await CannedS3.put(store)
             try await CannedS3.put(store)
             #expect(server.requests.map(Self.region) == ["us-east-1", "eu-central-1", "eu-central-1"])
+            #expect(store.discoveries == [.region("eu-central-1")])
             // The body went along again.
             #expect(server.requests.allSatisfy { $0.body == [1, 2, 3] })
         }
@@ -131,6 +132,7 @@ struct S3HealingTests {
         try await CannedS3.put(store)
         let below = "eu.localhost:\(server.port)"
         #expect(server.requests.map { $0.headers["host"] } == ["localhost:\(server.port)", below, below])
+        #expect(store.discoveries == [.host(below)])
     }
 
     @Test("A host that the server pointed to and that is gone is forgotten: the endpoint is asked again")
@@ -162,11 +164,11 @@ struct S3HealingTests {
                 ? .reply(200)
                 : .reply(403, headers: ["Date": "Tue, 01 Jan 2030 12:00:00 GMT"], body: Self.error(code))
         } _: { store, server, _ in
-            #expect(store.clockOffset == .zero)
+            #expect(store.discoveries.isEmpty)
             try await CannedS3.put(store)
             try await CannedS3.put(store)
             #expect(server.requests.count == 3)
-            #expect(store.clockOffset == .seconds(7200))
+            #expect(store.discoveries == [.clock(ahead: .seconds(7200))])
         }
     }
 

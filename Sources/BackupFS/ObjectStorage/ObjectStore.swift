@@ -10,8 +10,8 @@ package protocol ObjectStore: Sendable {
     /// The store as a person would write it, without secrets: `s3://bucket/prefix` or `file:///dir`.
     var location: String { get }
 
-    /// How far the store's clock is ahead of this machine's, as far as that was noticed and made good; zero if it was not.
-    var clockOffset: Duration { get }
+    /// What was found otherwise than it was told, and made good; empty as long as nothing was.
+    var discoveries: [StoreDiscovery] { get }
 
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
@@ -49,8 +49,18 @@ package protocol ObjectStore: Sendable {
 }
 
 extension ObjectStore {
-    /// Stores without a clock of their own have ours.
-    package var clockOffset: Duration { .zero }
+    /// Stores on this machine are as they were told.
+    package var discoveries: [StoreDiscovery] { [] }
+}
+
+/// What a store found to be otherwise than it was told, and goes by since.
+package enum StoreDiscovery: Sendable, Equatable {
+    /// The store's clock is ahead of this machine's.
+    case clock(ahead: Duration)
+    /// The bucket is in another region.
+    case region(String)
+    /// Requests go to another host (with its port, if that is not the usual one).
+    case host(String)
 }
 
 /// The bytes of an object to store.

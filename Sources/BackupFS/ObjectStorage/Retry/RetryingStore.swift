@@ -49,7 +49,7 @@ package final class RetryingStore: ObjectStore {
     }
 
     package var location: String { inner.location }
-    package var clockOffset: Duration { inner.clockOffset }
+    package var discoveries: [StoreDiscovery] { inner.discoveries }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await retry("check", "", deadline) { inner async throws(ObjectStoreError) in

@@ -34,7 +34,7 @@ package final class S3Store: ObjectStore {
 
     deinit { loop.stop() }
 
-    package var clockOffset: Duration { loop.clockOffset }
+    package var discoveries: [StoreDiscovery] { loop.discoveries }
 
     /// While it is held, requests that were not sent yet end with `.unreachable`, all but checks.
     func hold(_ isHeld: Bool) { loop.hold(isHeld) }

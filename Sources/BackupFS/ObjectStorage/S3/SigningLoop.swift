@@ -50,8 +50,18 @@ final class SigningLoop: Sendable {
     /// While it is held, nothing is started but probes.
     func hold(_ isHeld: Bool) { loop.hold(isHeld) }
 
-    /// How far the server's clock was found to be ahead of ours.
-    var clockOffset: Duration { clock.offset }
+    /// What the answers have told.
+    var discoveries: [StoreDiscovery] {
+        let place = state.withLock { $0.place }
+        var found: [StoreDiscovery] = []
+        if clock.offset != .zero { found.append(.clock(ahead: clock.offset)) }
+        if place.region != configuration.region {
+            found.append(.region(place.region))
+        } else if place.address != configuration.address {
+            found.append(.host(place.address.endpoint.host))
+        }
+        return found
+    }
 
     /// Runs one request; a cancelled task gives it up.
     ///
