@@ -12,6 +12,8 @@ package struct S3Configuration: Sendable {
     let caBundle: String?
     /// How many requests run at once, at least 2.
     let transfers: Int
+    /// How objects are stored.
+    let objects: S3ObjectOptions
 
     /// Reads the options and, for what they leave out, the variables of the AWS tools.
     ///
@@ -67,6 +69,7 @@ package struct S3Configuration: Sendable {
             throw .invalidSetting(name: "the CA bundle", reason: "\(caBundle): \(String(cString: strerror(errno)))")
         }
         transfers = max(2, options.transfers)
+        objects = try S3ObjectOptions(options, isSecure: endpoint.isSecure)
     }
 
     private static func isRegionByte(_ byte: UInt8) -> Bool {
