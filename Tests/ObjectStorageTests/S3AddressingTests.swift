@@ -140,7 +140,8 @@ struct S3AddressingTests {
             try S3Store(
                 S3Configuration(
                     bucket: "photos", prefix: "", options: StoreOptions(endpoint: endpoint, allowInsecure: true),
-                    environment: Home().environment.merging(environment) { $1 }.merging(more) { $1 }))
+                    environment: Home().environment.merging(environment) { $1 }.merging(more) { $1 }),
+                timeouts: TransferTimeouts(), enforcement: Enforcement(UploadProof(refusesWrongMD5: true)))
         }
         try await CannedS3.put(try store("http://s3.invalid"))
         #expect(proxy.requests.map(\.target) == ["http://s3.invalid/photos/a"])

@@ -222,9 +222,8 @@ extension BackupFileSystem {
     /// Hands what nobody can write any more, and backup does not have, to the background.
     private func handOver(_ file: FileState) {
         guard file.state.withLock({ $0.writers == 0 && $0.changes > $0.backedUp }) else { return }
-        record("Write.retry") { writer throws(CatalogueError) in
+        recordDue("Write.retry") { writer throws(CatalogueError) in
             try writer.makeUploadDue(file.id, now: currentTime())
         }
-        background.wake()
     }
 }

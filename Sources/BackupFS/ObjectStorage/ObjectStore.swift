@@ -13,6 +13,12 @@ package protocol ObjectStore: Sendable {
     /// What was found otherwise than it was told, and made good; empty as long as nothing was.
     var discoveries: [StoreDiscovery] { get }
 
+    /// How the store proves that an upload has arrived intact, on one line; nil as long as no check has found out.
+    var proof: String? { get }
+
+    /// Which digests `put` wants of a file of `length` bytes: with others it reads the file once more.
+    func digestPlan(length: Int64) -> DigestPlan
+
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
@@ -37,6 +43,19 @@ package protocol ObjectStore: Sendable {
 
     /// Removes one object. An object that is not there counts as removed.
     func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
+
+    /// Removes many objects with few requests; returns what went wrong, for the keys that may still be there.
+    ///
+    /// Throws if nothing is known of any of them.
+    func delete(
+        _ keys: [String], deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> [String: ObjectStoreError]
+
+    /// Removes what uploads that were interrupted, by an earlier process too, have left; returns how many there were.
+    ///
+    /// Uploads that run in this process go on. Nobody else may be uploading to this place.
+    @discardableResult
+    func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int
 
     /// Up to 1,000 keys that start with `prefix` and come after `key`; fewer mean that there are no more.
     ///

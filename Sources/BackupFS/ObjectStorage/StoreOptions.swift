@@ -18,10 +18,20 @@ package struct StoreOptions: Sendable, Equatable {
     package var profile: String?
     /// Whether plain http is accepted to other machines than this one.
     package var allowInsecure: Bool
+    /// Files of twice this size and more are sent in parts of it, in bytes; nil: 16 MiB.
+    package var partSize: Int64?
+    /// How many bytes a second all transfers move together, both directions; nil: no limit.
+    package var bandwidthLimit: Int64?
+    /// The storage class of new objects, like `STANDARD_IA`; nil: the bucket's.
+    package var storageClass: String?
+    /// How the server encrypts new objects; nil: as the bucket says.
+    package var encryption: ServerSideEncryption?
 
     package init(
         endpoint: String? = nil, region: String? = nil, caBundle: String? = nil, transfers: Int = 16,
-        addressing: S3Addressing? = nil, passwdFile: String? = nil, profile: String? = nil, allowInsecure: Bool = false
+        addressing: S3Addressing? = nil, passwdFile: String? = nil, profile: String? = nil, allowInsecure: Bool = false,
+        partSize: Int64? = nil, bandwidthLimit: Int64? = nil, storageClass: String? = nil,
+        encryption: ServerSideEncryption? = nil
     ) {
         self.endpoint = endpoint
         self.region = region
@@ -31,5 +41,9 @@ package struct StoreOptions: Sendable, Equatable {
         self.passwdFile = passwdFile
         self.profile = profile
         self.allowInsecure = allowInsecure
+        self.partSize = partSize
+        self.bandwidthLimit = bandwidthLimit
+        self.storageClass = storageClass
+        self.encryption = encryption
     }
 }

@@ -98,7 +98,7 @@ extension BackupFileSystem {
         let size = Int64(before.st_size)
         let digests: ContentDigests
         do throws(ObjectStoreError) {
-            digests = try ContentDigests(ofFile: source.number, length: size)
+            digests = try ContentDigests(ofFile: source.number, length: size, store.digestPlan(length: size))
         } catch {
             // A file that has become shorter is read again.
             if try source.status().st_size < before.st_size { return false }

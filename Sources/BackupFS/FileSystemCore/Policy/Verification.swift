@@ -28,14 +28,13 @@ extension BackupFileSystem {
                 state.isMarked = true
                 state.isVerified = true
             }
-            record("Read.2") { writer throws(CatalogueError) in
+            return recordDue("Read.2") { writer throws(CatalogueError) in
                 try writer.markNeedsUpload(row.id, due: currentTime())
             }
-            return background.wake()
         }
         let status = try descriptor.status()
         guard Int64(status.st_size) == version.size,
-            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size),
+            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size, .content),
             digests.sha256 == version.sha256
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         file.state.withLock { state in

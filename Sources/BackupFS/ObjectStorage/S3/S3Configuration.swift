@@ -15,6 +15,8 @@ package struct S3Configuration: Sendable {
     let proxies: ProxySettings
     /// How many requests run at once, at least 2.
     let transfers: Int
+    /// How objects are stored.
+    let objects: S3ObjectOptions
 
     var endpoint: S3Endpoint { address.endpoint }
     var bucket: String { address.bucket }
@@ -68,5 +70,6 @@ package struct S3Configuration: Sendable {
         }
         proxies = ProxySettings(environment: environment)
         transfers = max(2, options.transfers)
+        objects = try S3ObjectOptions(options, isSecure: endpoint.isSecure)
     }
 }

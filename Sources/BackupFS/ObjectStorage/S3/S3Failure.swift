@@ -36,6 +36,18 @@ struct S3Failure: Sendable, Equatable {
         wantsTLS = page.contains("HTTPS") || page.contains("SSL-enabled")
     }
 
+    /// What was said about one object in a good answer about many.
+    init(code: String, message: String) {
+        status = 200
+        self.code = Self.plain(code)
+        self.message = Self.plain(message)
+        isForeign = false
+        wantsTLS = false
+        bucketRegion = nil
+        otherHost = nil
+        retryAfter = nil
+    }
+
     /// Whether the body is an S3 error.
     var hasCode: Bool { !code.isEmpty }
 

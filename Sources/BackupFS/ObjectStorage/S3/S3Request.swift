@@ -14,20 +14,27 @@ struct S3Request: Sendable {
         case read
         /// A close waits for it.
         case write
+        /// A part of a large object that a recovery waits for.
+        case readPart
+        /// A part of a large object that a close waits for.
+        case writePart
         /// Nobody waits for it.
         case upkeep
+
+        /// Whether it carries a part of a large object.
+        var isPart: Bool { self == .readPart || self == .writePart }
     }
 
     enum Body: Sendable {
         case none
-        case bytes([UInt8], ContentDigests)
-        /// `length` bytes of an open file from offset 0.
-        case file(descriptor: Int32, length: Int64, ContentDigests)
+        case bytes([UInt8], BodyDigests)
+        /// `length` bytes of an open file from `offset` on.
+        case file(descriptor: Int32, offset: Int64, length: Int64, BodyDigests)
 
-        var digests: ContentDigests? {
+        var digests: BodyDigests? {
             switch self {
             case .none: nil
-            case .bytes(_, let digests), .file(_, _, let digests): digests
+            case .bytes(_, let digests), .file(_, _, _, let digests): digests
             }
         }
 
@@ -36,7 +43,7 @@ struct S3Request: Sendable {
             switch self {
             case .none: 0
             case .bytes(let bytes, _): Int64(bytes.count)
-            case .file(_, let length, _): length
+            case .file(_, _, let length, _): length
             }
         }
     }
@@ -45,8 +52,10 @@ struct S3Request: Sendable {
     enum Sink: Sendable {
         /// At most `limit` bytes in memory.
         case memory(limit: Int)
-        /// Into a file from offset 0, at most `limit` bytes.
-        case file(descriptor: Int32, limit: Int64)
+        /// Into a file from `offset` on: that part of an object of at most `limit` bytes, or from 0 on all of it.
+        case file(descriptor: Int32, offset: Int64, limit: Int64)
+        /// Nowhere; the answer has its SHA-256.
+        case digest
     }
 
     var method: Method
@@ -92,6 +101,8 @@ struct S3Answer: Sendable {
     var etag: String?
     /// In bytes, as the header said.
     var contentLength: Int64?
+    /// Which bytes of how many the body holds, if it does not hold all.
+    var contentRange: ContentRange?
     /// Whether the body ends with a mark of its own.
     var isChunked = false
     /// User metadata, lower-case names without `x-amz-meta-`.
@@ -112,6 +123,8 @@ struct S3Answer: Sendable {
     var body: [UInt8] = []
     /// How many bytes of the body came.
     var received: Int64 = 0
+    /// SHA-256 of the body, if that was asked for.
+    var sha256: [UInt8] = []
 
     /// Takes in one line of the head of the answer, without its line end; a status line starts anew.
     mutating func read(headerLine line: UnsafeRawBufferPointer) {
@@ -127,6 +140,7 @@ struct S3Answer: Sendable {
         switch name {
         case "etag": etag = value.filter { $0 != "\"" }
         case "content-length": contentLength = Int64(value)
+        case "content-range": contentRange = ContentRange(value)
         case "transfer-encoding": isChunked = value.lowercased().hasSuffix("chunked")
         case "retry-after": retryAfter = RetryAfter.parse(String(value))
         case "x-amz-bucket-region": bucketRegion = String(value)

@@ -40,7 +40,9 @@ final class SigningLoop: Sendable {
         let fetcher = CredentialFetcher(caBundle: configuration.caBundle, proxies: configuration.proxies, clock: clock)
         provider = CredentialsProvider(configuration.credentials, fetcher, clock: clock, logger: logger)
         loop = try TransferLoop(
-            TransferSettings(caBundle: configuration.caBundle, proxies: configuration.proxies, timeouts: timeouts),
+            TransferSettings(
+                caBundle: configuration.caBundle, proxies: configuration.proxies, timeouts: timeouts,
+                bandwidth: configuration.objects.bandwidthLimit),
             transfers: configuration.transfers)
     }
 

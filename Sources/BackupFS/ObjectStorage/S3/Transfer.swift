@@ -37,6 +37,8 @@ struct TransferSettings: Sendable {
     let caBundle: String?
     let proxies: ProxySettings
     var timeouts = TransferTimeouts()
+    /// In bytes a second, both directions together; nil: no limit.
+    var bandwidth: Int64?
 }
 
 /// One request that runs.
@@ -53,6 +55,9 @@ final class Transfer {
     private var progress = TransferProgress(now: .now)
     private let settings: TransferSettings
     private let signed: SignedRequest
+    /// What the limit of bandwidth lets it move.
+    var share: BandwidthShare
+    private lazy var digest = MessageDigest.sha256()
 
     /// Prepares the handle; the request is signed now.
     init(_ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings) {
@@ -60,6 +65,7 @@ final class Transfer {
         self.handle = handle
         self.settings = settings
         signed = submission.sign(submission.request)
+        share = BandwidthShare(isLimited: settings.bandwidth != nil)
         configure()
     }
 
@@ -88,8 +94,8 @@ final class Transfer {
         case .head: backupfs_curl_set_long(easy, CURLOPT_NOBODY, 1)
         case .delete: backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "DELETE")
         case .put, .post:
-            if request.method == .post { backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "POST") }
             backupfs_curl_set_long(easy, CURLOPT_UPLOAD, 1)
+            if request.method == .post { backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "POST") }
             backupfs_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(request.body.length))
         }
         for header in signed.headers {
@@ -148,15 +154,19 @@ final class Transfer {
     }
 
     private func produce(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-        let wanted = UnsafeMutableRawBufferPointer(
-            rebasing: buffer[..<Int(min(Int64(buffer.count), max(0, request.body.length - sent)))])
+        var count = Int(min(Int64(buffer.count), max(0, request.body.length - sent)))
+        if count > 0 {
+            guard share.mayMove else { return Int(CURL_READFUNC_PAUSE) }
+            count = share.take(atMost: count)
+        }
+        let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         switch request.body {
         case .none: return 0
         case .bytes(let bytes, _):
             bytes.withUnsafeBytes { wanted.copyMemory(from: .init(rebasing: $0[Int(sent)..<Int(sent) + wanted.count])) }
-        case .file(let descriptor, _, _):
+        case .file(let descriptor, let offset, _, _):
             do throws(ObjectStoreError) {
-                guard try LocalFile(descriptor).read(at: sent, into: wanted) == wanted.count else {
+                guard try LocalFile(descriptor).read(at: offset + sent, into: wanted) == wanted.count else {
                     throw .contentChanged(key: request.key)
                 }
             } catch {
@@ -168,6 +178,11 @@ final class Transfer {
         return wanted.count
     }
 
+    /// Lets it move so many bytes more.
+    func grant(_ count: Int) {
+        if share.grant(count) { curl_easy_pause(handle.easy, CURLPAUSE_CONT) }
+    }
+
     private func consumeHeader(_ line: UnsafeRawBufferPointer) -> Int {
         progress.noteAnswer(now: .now)
         var end = line.count
@@ -177,15 +192,15 @@ final class Transfer {
     }
 
     private func consume(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard bytes.isEmpty || share.mayMove else { return Int(CURL_WRITEFUNC_PAUSE) }
+        share.charge(bytes.count)
         do throws(ObjectStoreError) {
             switch request.sink {
-            case .file(let descriptor, let limit) where answer.status == 200:
-                let length = max(answer.contentLength ?? 0, answer.received + Int64(bytes.count))
-                guard length <= limit else {
-                    throw .corrupted(key: request.key, reason: "\(length) bytes or more, the limit is \(limit)")
-                }
-                try LocalFile(descriptor).write(bytes, at: answer.received)
-            case .file: keep(bytes, limit: 64 * 1024)
+            case .file(let descriptor, let offset, let limit) where [200, 206].contains(answer.status):
+                try checkRange(offset: offset, more: bytes.count, limit: limit)
+                try LocalFile(descriptor).write(bytes, at: offset + answer.received)
+            case .digest where answer.status == 200: digest.update(bytes)
+            case .file, .digest: keep(bytes, limit: 64 * 1024)
             case .memory(let limit):
                 guard answer.body.count + bytes.count <= limit || answer.status != 200 else {
                     throw .rejected(code: "AnswerTooLong", message: "the server sent more than \(limit) bytes")
@@ -201,6 +216,18 @@ final class Transfer {
         return bytes.count
     }
 
+    /// Throws `.corrupted` if the server sends more than the limit, or other bytes than were asked for.
+    private func checkRange(offset: Int64, more: Int, limit: Int64) throws(ObjectStoreError) {
+        let sent = answer.contentRange?.total ?? answer.contentLength ?? 0
+        let length = max(sent, offset + answer.received + Int64(more))
+        guard length <= limit else {
+            throw .corrupted(key: request.key, reason: "\(length) bytes or more, the limit is \(limit)")
+        }
+        guard (answer.status == 206 ? answer.contentRange?.first : 0) == offset else {
+            throw .corrupted(key: request.key, reason: "the server sent another range than the one asked for")
+        }
+    }
+
     /// Keeps what fits; the rest of an endless error page is of no interest.
     private func keep(_ bytes: UnsafeRawBufferPointer, limit: Int) {
         answer.body.append(contentsOf: bytes.prefix(max(0, limit - answer.body.count)))
@@ -208,6 +235,7 @@ final class Transfer {
 
     /// Why the request has failed although libcurl still waits; nil while it may go on.
     func stall(now: ContinuousClock.Instant) -> ObjectStoreError? {
+        if share.isStarved { progress.noteHeldBack(now: now) }
         var sent: curl_off_t = 0
         backupfs_curl_get_offset(handle.easy, CURLINFO_SIZE_UPLOAD_T, &sent)
         progress.look(sent: Int64(sent), now: now)
@@ -219,6 +247,7 @@ final class Transfer {
         if let failure { return .failure(failure) }
         if code == CURLE_OK {
             answer.signing = signed.signing
+            if case .digest = request.sink { answer.sha256 = digest.finish() }
             return .success(answer)
         }
         let text =

@@ -37,7 +37,7 @@ struct SecurityTokenService: Sendable, Equatable {
         return S3Request(
             method: .post, lane: .read, key: "", path: endpoint.basePath + "/",
             headers: [("content-type", "application/x-www-form-urlencoded")],
-            body: .bytes(body, ContentDigests(of: body)))
+            body: .bytes(body, BodyDigests(of: body)))
     }
 
     /// The credentials in an answer.
