@@ -1,5 +1,6 @@
 // Where requests go: what providers' hosts say, where the bucket's name goes, and through which proxy.
 
+import Synchronization
 import Testing
 
 @testable import ObjectStorage
@@ -129,6 +130,34 @@ struct S3AddressingTests {
         #expect(place.followed(by: answer, configured: configured) == nil)
         answer.bucketRegion = "cn-north-1"
         #expect(place.followed(by: answer, configured: configured) == nil)
+    }
+
+    @Test("At AWS the region that was found is kept through an outage")
+    func outageAtAmazon() async throws {
+        let elsewhere = "photos.s3.eu-west-1.amazonaws.com"
+        let isDown = Mutex(true)
+        let proxy = try CannedServer { request in
+            guard request.headers["host"] == elsewhere else {
+                return .reply(301, headers: ["x-amz-bucket-region": "eu-west-1"])
+            }
+            return isDown.withLock { $0 } ? .reset : .reply(200)
+        }
+        defer { proxy.stop() }
+        let store = try S3Store(
+            S3Configuration(
+                bucket: "photos", prefix: "",
+                options: StoreOptions(endpoint: "http://s3.us-east-1.amazonaws.com", allowInsecure: true),
+                environment: Home().environment.merging(CannedS3.environment) { $1 }
+                    .merging(["http_proxy": proxy.endpoint]) { $1 }),
+            timeouts: TransferTimeouts(), enforcement: Enforcement(UploadProof(refusesWrongMD5: true)))
+        #expect(await CannedS3.outcome { try await CannedS3.put(store) } == "unreachable")
+        isDown.withLock { $0 = false }
+        try await CannedS3.put(store)
+        let hosts = proxy.requests.map { $0.headers["host"] }
+        #expect(hosts.first == "photos.s3.us-east-1.amazonaws.com")
+        // libcurl itself tries a connection again that it had kept.
+        #expect(hosts.count >= 3 && hosts.dropFirst().allSatisfy { $0 == elsewhere })
+        #expect(store.discoveries == [.region("eu-west-1")])
     }
 
     @Test("A proxy is asked for other machines, with the whole URL, and never for this one")

@@ -89,13 +89,14 @@ final class SigningLoop: Sendable {
     /// Sends it once.
     ///
     /// A host that the server pointed to is given up when it cannot be reached: what the operator wrote is asked again.
+    /// Not so at AWS, where hosts follow from regions.
     private func send(
         _ request: S3Request, _ credentials: S3Credentials, _ deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> S3Answer {
         do throws(ObjectStoreError) {
             return try await loop.run(request, deadline: deadline) { [self] in sign($0, credentials) }
         } catch {
-            if case .unreachable = error {
+            if case .unreachable = error, AWSHost(configuration.endpoint.name) == nil {
                 state.withLock { $0.place.address = configuration.address }
             }
             throw error
