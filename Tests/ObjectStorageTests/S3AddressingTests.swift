@@ -184,6 +184,23 @@ struct S3AddressingTests {
         #expect(server.requests.count == 1)
     }
 
+    @Test("A proxy that is not there is named as what is to be corrected, without its password")
+    func wrongProxy() async throws {
+        let port = try CannedServer.unusedPort()
+        for proxy in ["http://u:CANARY@127.0.0.1:\(port)", "http://u:CANARY@no-such-proxy.invalid:1"] {
+            let store = try S3Store(
+                S3Configuration(
+                    bucket: "photos", prefix: "", options: StoreOptions(endpoint: "https://s3.invalid"),
+                    environment: Home().environment.merging(CannedS3.environment) { $1 }
+                        .merging(["https_proxy": proxy]) { $1 }))
+            await #expect {
+                try await CannedS3.put(store)
+            } throws: {
+                "\($0)".contains("https_proxy") && !"\($0)".contains("CANARY")
+            }
+        }
+    }
+
     @Test(
         "Which variable names the proxy",
         arguments: [

@@ -71,6 +71,9 @@ final class Transfer {
 
     deinit { curl_slist_free_all(headers) }
 
+    /// The proxy's URL, perhaps with a password; empty: none.
+    private var proxy: String { signed.usesProxy ? settings.proxies.proxy(for: signed.endpoint) : "" }
+
     private func configure() {
         let easy = handle.easy
         curl_easy_reset(easy)
@@ -82,7 +85,6 @@ final class Transfer {
         backupfs_curl_set_bound_unsent(easy)
         backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, signed.endpoint.isSecure ? "https" : "http")
         // Both are always set: libcurl would look into the environment itself.
-        let proxy = signed.usesProxy ? settings.proxies.proxy(for: signed.endpoint) : ""
         backupfs_curl_set_string(easy, CURLOPT_PROXY, proxy)
         backupfs_curl_set_string(easy, CURLOPT_NOPROXY, settings.proxies.exceptions)
         if let bundle = settings.caBundle { backupfs_curl_set_string(easy, CURLOPT_CAINFO, bundle) }
@@ -256,7 +258,9 @@ final class Transfer {
             return .failure(.deadlineExceeded(reason: text))
         }
         return .failure(
-            ObjectStoreError(curl: code, text: text, endpoint: signed.endpoint, isAnswered: answer.status != 0))
+            ObjectStoreError(
+                curl: code, text: text, endpoint: signed.endpoint, isAnswered: answer.status != 0,
+                isProxied: !proxy.isEmpty))
     }
 }
 
