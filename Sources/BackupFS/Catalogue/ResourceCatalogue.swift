@@ -100,16 +100,18 @@ package final class ResourceCatalogue: Sendable {
         return try result.get()
     }
 
-    /// Changes the catalogue after all earlier changes, without waiting; `failed` hears if it could not.
+    /// Changes the catalogue after all earlier changes, without waiting.
+    ///
+    /// `finished` is called once, after the commit or with what prevented it; it must not wait.
     package func record(
         _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void,
-        failed: @escaping @Sendable (CatalogueError) -> Void
+        finished: @escaping @Sendable (CatalogueError?) -> Void
     ) {
         queue.submit(
             .init(durability: .processCrash) { database in
                 try body(CatalogueWriter(database: database))
             } finished: { error in
-                if let error { failed(Self.translate(error)) }
+                finished(error.map(Self.translate))
             })
     }
 
