@@ -18,9 +18,12 @@ struct StorageStateTests {
         try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             _ = try writer.beginUpload(version, now: 200) { _ in false }
         }
+        let seen = try #require(
+            try catalogue.read { reader throws(CatalogueError) in try reader.resource(version.resource) })
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.commitUpload(
-                version, main: .init(inode: 9, size: 3, modified: 150), stillChanging: stillChanging, now: 201)
+                version, main: .init(inode: 9, size: 3, modified: 150), seen: seen, stillChanging: stillChanging,
+                now: 201)
         }
     }
 
@@ -81,7 +84,7 @@ struct StorageStateTests {
             try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 2)
         }
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.commitUpload(late, main: nil, stillChanging: false, now: 3)
+            try writer.commitUpload(late, main: nil, seen: file, stillChanging: false, now: 3)
         }
         let row = try catalogue.read { reader throws(CatalogueError) in try reader.resource(file.id) }
         #expect(row?.status == .deleted && row?.inBackup == false)

@@ -54,6 +54,46 @@ struct OverlapTests {
         }
     }
 
+    @Test("A time that is set while an upload is under way is kept")
+    func timeSetDuringUpload() async throws {
+        try await TestFileSystem.run { system in
+            let gate = Gate()
+            system.store.inject(.holdAnswer(gate), on: [.put], keys: .prefix("a~"), count: 1)
+            let handle = try system.create("a.jpg")
+            try await system.put(handle, photo(1))
+            async let close: Void = system.core.flush(handle)
+            await gate.reached()
+            _ = try system.core.setAttributes(handle.file.id, AttributeChanges(modified: .to(1_000_000_000)))
+            gate.open()
+            try await close
+            try system.commitRecords()
+            let row = try #require(try system.row("a.jpg"))
+            #expect(row.modified == 1_000_000_000 && row.mainModified == 1_000_000_000)
+            system.core.close(handle)
+        }
+    }
+
+    @Test(
+        "I4: what is changed behind the mount during the upload is found damaged at the next open, not taken for the file"
+    )
+    func changedBehindDuringUpload() async throws {
+        try await TestFileSystem.run { system in
+            let gate = Gate()
+            system.store.inject(.holdAnswer(gate), on: [.put], keys: .prefix("a~"), count: 1)
+            let handle = try system.create("a.jpg")
+            try await system.put(handle, photo(1))
+            async let close: Void = system.core.flush(handle)
+            await gate.reached()
+            try system.plant("a.jpg", photo(2))
+            gate.open()
+            try await close
+            // While it is open, too.
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(try system.aside() == [photo(2)])
+            system.core.close(handle)
+        }
+    }
+
     @Test("I1: of a file that never rests one whole state is committed, and the next close uploads the rest")
     func neverResting() async throws {
         try await TestFileSystem.run { system in

@@ -84,7 +84,7 @@ extension CatalogueWriter {
     }
 
     /// What is known of the main copy at the moment of an upload.
-    package struct MainCopy: Sendable {
+    package struct MainCopy: Equatable, Sendable {
         package var inode: UInt64
         package var size: Int64
         package var modified: Nanoseconds
@@ -98,16 +98,20 @@ extension CatalogueWriter {
 
     /// Step 5 of the write scenario: backup has the version; the resource is `created`, the older version is to go.
     ///
-    /// `main` is nil if the main copy cannot be trusted. `stillChanging` keeps the resource waiting for a next upload.
+    /// `main` is nil if the main copy cannot be trusted. `seen` is the row from before the content was read: times that
+    /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload.
     /// If the resource was deleted meanwhile the new object is to go as well.
     package func commitUpload(
-        _ version: Version, main: MainCopy?, stillChanging: Bool, now: Nanoseconds
+        _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, now: Nanoseconds
     ) throws(CatalogueError) {
         guard let resource = try reader.resource(version.resource), resource.status != .deleted else {
             return try abandonVersion(version.id, now: now)
         }
         try run("UPDATE version SET state = 'stored' WHERE id = ?", [version.id.description])
         if let old = resource.version, old != version.id { try abandonVersion(old, now: now) }
+        var (modified, mainModified) = (main?.modified ?? resource.modified, main?.modified ?? 0)
+        if resource.mainModified != seen.mainModified { mainModified = resource.mainModified }
+        if resource.modified != seen.modified { (modified, mainModified) = (resource.modified, resource.modified) }
         try run(
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,
@@ -117,8 +121,7 @@ extension CatalogueWriter {
             """,
             [
                 version.id.description, main != nil, stillChanging, main?.size ?? version.size,
-                main?.modified ?? resource.modified, main?.modified ?? resource.changed,
-                Int64(bitPattern: main?.inode ?? 0), main?.modified ?? 0,
+                modified, main?.modified ?? resource.changed, Int64(bitPattern: main?.inode ?? 0), mainModified,
                 stillChanging, resource.id.rawValue,
             ])
     }

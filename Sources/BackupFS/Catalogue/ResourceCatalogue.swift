@@ -100,7 +100,9 @@ package final class ResourceCatalogue: Sendable {
         return try result.get()
     }
 
-    /// Changes the catalogue after all earlier changes, without waiting; `finished` hears when it is committed, or why not.
+    /// Changes the catalogue after all earlier changes, without waiting.
+    ///
+    /// `finished` is called once, after the commit or with what prevented it; it must not wait.
     package func record(
         _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void,
         finished: @escaping @Sendable (CatalogueError?) -> Void

@@ -4,7 +4,15 @@ import Glibc
 @main
 enum Entry {
     static func main() {
-        exit(run(RawArguments.ofProcess()).rawValue)
+        end(run(RawArguments.ofProcess()))
+    }
+
+    /// Ends the process at once.
+    ///
+    /// exit(3) would take OpenSSL's tables away while threads of the object store still use them.
+    static func end(_ status: ExitStatus) -> Never {
+        fflush(nil)
+        _exit(status.rawValue)
     }
 
     /// Runs one command line; what it says to the user is said here.

@@ -38,6 +38,8 @@ extension BackupFileSystem {
                 } else {
                     try openMain(file, row)
                 }
+            } else {
+                file.doubt(row)
             }
             if truncating { try truncateOpen(handle, to: 0) }
             let isReady = file.state.withLock { state in
@@ -222,7 +224,7 @@ extension BackupFileSystem {
     /// Hands what nobody can write any more, and backup does not have, to the background.
     private func handOver(_ file: FileState) {
         guard file.state.withLock({ $0.writers == 0 && $0.changes > $0.backedUp }) else { return }
-        recordDue("Write.retry") { writer throws(CatalogueError) in
+        recordWork("Write.retry") { writer throws(CatalogueError) in
             try writer.makeUploadDue(file.id, now: currentTime())
         }
     }

@@ -116,23 +116,20 @@ package final class BackupFileSystem: Sendable {
 
     /// Notes a fact that the next start would find out by itself; a failure is logged.
     func record(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
-        record(what, body, then: {})
+        catalogue.record(body) { [self] error in if let error { noteUnrecorded(what, error) } }
     }
 
-    /// Notes something that makes work due, and wakes the background when it can see that.
-    func recordDue(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
-        record(what, body) { [background] in background.wake() }
-    }
-
-    private func record(
-        _ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void,
-        then done: @escaping @Sendable () -> Void
-    ) {
-        catalogue.record(body) { [logger, counters] error in
-            guard let error else { return done() }
-            counters.add(\.catalogueFailures)
-            logger.error("the catalogue could not record a step", metadata: ["step": "\(what)", "error": "\(error)"])
+    /// Notes that the background has something to do, and wakes it when that is committed: earlier it would not see it.
+    func recordWork(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
+        catalogue.record(body) { [self] error in
+            if let error { noteUnrecorded(what, error) }
+            background.wake()
         }
+    }
+
+    private func noteUnrecorded(_ what: String, _ error: CatalogueError) {
+        counters.add(\.catalogueFailures)
+        logger.error("the catalogue could not record a step", metadata: ["step": "\(what)", "error": "\(error)"])
     }
 
     func contentChanged(_ id: ResourceID) { onContentChange.withLock { $0 }?(id) }

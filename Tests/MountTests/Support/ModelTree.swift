@@ -32,7 +32,8 @@ struct ModelTree {
             if kind != S_IFDIR { line += " size \(found.st_size)" }
             let modified = found.st_mtim
             let isStepsOwn = modified.tv_sec >= started && modified.tv_sec < started + 1_000_000
-            line += isStepsOwn ? " new" : " \(modified.tv_sec).\(modified.tv_nsec)"
+            // What goes through a pipe sets the times of its inode in the kernel only (SEMANTICS, deviations).
+            if kind != S_IFIFO { line += isStepsOwn ? " new" : " \(modified.tv_sec).\(modified.tv_nsec)" }
             line += try Self.attributes(full).map { " \($0)" }.joined()
             switch kind {
             case S_IFLNK: line += " -> \(try Self.target(full))"

@@ -100,7 +100,7 @@ struct MountCommand: ParsableCommand {
             }
         } catch {
             channel.finish(.failed(status: ExitStatus(for: error).rawValue, line: error.description))
-            Glibc.exit(ExitStatus(for: error).rawValue)
+            Entry.end(ExitStatus(for: error))
         }
     }
 }

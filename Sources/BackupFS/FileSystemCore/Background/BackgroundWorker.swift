@@ -132,8 +132,7 @@ extension BackupFileSystem {
     /// When the store is back, everything that failed is due at once.
     func noteStore(_ error: ObjectStoreError?) {
         guard background.noteStore(error) else { return }
-        recordDue("Background") { writer throws(CatalogueError) in try writer.makeFailuresDue(now: currentTime()) }
-        background.wake()
+        recordWork("Background") { writer throws(CatalogueError) in try writer.makeFailuresDue(now: currentTime()) }
     }
 
     /// Starts the background's tasks: one for uploads and removals, one for what must not wait for those.

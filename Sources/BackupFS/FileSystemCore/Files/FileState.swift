@@ -5,6 +5,7 @@
 // counts before and after it touches the file. So a write that overlaps an upload is never taken for backed up.
 
 import Catalogue
+import Glibc
 import Synchronization
 
 /// One open file (or one that background work holds).
@@ -19,6 +20,8 @@ package final class FileState: Sendable {
         var descriptor: Descriptor?
         /// The main copy's content is known to be what the row says, or is ahead of it.
         var isVerified = false
+        /// How the main copy looked when its content was last known to be the row's; the row says so a little later.
+        var seen: CatalogueWriter.MainCopy?
         /// Handles that may write.
         var writers = 0
         /// Grows with every change of the content.
@@ -36,7 +39,7 @@ package final class FileState: Sendable {
         var verification: SharedWork?
 
         var hasMainCopy: Bool { descriptor != nil }
-        var needsNoVerification: Bool { descriptor == nil || isVerified }
+        var needsNoVerification: Bool { descriptor == nil || isVerified || changes > backedUp }
     }
 
     let state = Mutex(State())
@@ -62,6 +65,16 @@ package final class FileState: Sendable {
             guard state.descriptor == nil else { return }
             state.descriptor = descriptor
             state.isVerified = isVerified
+        }
+    }
+
+    /// Has the open main copy verified again if nobody in the mount changed it and yet it is not what `row` describes.
+    func doubt(_ row: Resource) {
+        state.withLock { state in
+            guard state.isVerified, state.changes == state.backedUp, let descriptor = state.descriptor,
+                let status = try? descriptor.status(), !row.describes(status), state.seen != .init(status)
+            else { return }
+            state.isVerified = false
         }
     }
 

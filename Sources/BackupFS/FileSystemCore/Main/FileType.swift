@@ -9,6 +9,13 @@ extension Resource {
     }
 }
 
+extension CatalogueWriter.MainCopy {
+    init(_ status: stat) {
+        self.init(
+            inode: UInt64(status.st_ino), size: Int64(status.st_size), modified: Nanoseconds(status.st_mtim))
+    }
+}
+
 extension Resource.Kind {
     /// The file type bits of st_mode.
     package var modeBits: UInt32 {

@@ -96,6 +96,8 @@ extension BackupFileSystem {
         let stamp = snapshot?.stamp ?? file.state.withLock { $0.changes }
         let before = try source.status()
         let size = Int64(before.st_size)
+        var seen = CatalogueWriter.MainCopy(try descriptor.status())
+        seen.size = size
         let digests: ContentDigests
         do throws(ObjectStoreError) {
             digests = try ContentDigests(ofFile: source.number, length: size, store.digestPlan(length: size))
@@ -118,8 +120,8 @@ extension BackupFileSystem {
                 $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
             }
         }
-        let modified = Nanoseconds(try descriptor.status().st_mtim)
-        let attributes = ObjectMetadata.make(row, path: path, version: version, modified: modified)
+        let attributes = ObjectMetadata.make(
+            row, path: path, version: version, modified: seen.modified)
         // The local copy is synced while the bytes travel.
         async let synced = syncMain(descriptor)
         var failure: ObjectStoreError?
@@ -138,17 +140,16 @@ extension BackupFileSystem {
             if let failure, failure != .contentChanged(key: version.key) || isLastAttempt { throw .backup(failure) }
             return false
         }
-        try await commit(file, version, descriptor, stamp: stamp, isSynced: isSynced)
+        // As it was before it was read: what changes it behind the mount since then is noticed at the next open.
+        try await commit(file, row, version, descriptor, seen, stamp: stamp, isSynced: isSynced)
         return true
     }
 
     /// Write.5: the row says backup and `created`.
     private func commit(
-        _ file: FileState, _ version: Version, _ descriptor: Descriptor, stamp: UInt64, isSynced: Bool
+        _ file: FileState, _ row: Resource, _ version: Version, _ descriptor: Descriptor,
+        _ copy: CatalogueWriter.MainCopy, stamp: UInt64, isSynced: Bool
     ) async throws(FileSystemError) {
-        let status = try descriptor.status()
-        let copy = CatalogueWriter.MainCopy(
-            inode: UInt64(status.st_ino), size: version.size, modified: Nanoseconds(status.st_mtim))
         try await changeLater(.powerLoss) { writer throws(CatalogueError) in
             // Decided inside the transaction: a write that comes later marks the row again, after this.
             let isStillChanging = file.state.withLock { state in
@@ -157,7 +158,7 @@ extension BackupFileSystem {
                 return state.changes != stamp
             }
             try writer.commitUpload(
-                version, main: isSynced ? copy : nil, stillChanging: isStillChanging, now: currentTime())
+                version, main: isSynced ? copy : nil, seen: row, stillChanging: isStillChanging, now: currentTime())
         }
         background.wake()
         if !isSynced {
@@ -169,7 +170,10 @@ extension BackupFileSystem {
             if let row = try? liveRow(file.id) { try setAside(descriptor, of: row) }
             throw .mainLostData
         }
-        file.state.withLock { $0.backedUp = max($0.backedUp, stamp) }
+        file.state.withLock { state in
+            state.backedUp = max(state.backedUp, stamp)
+            state.seen = copy
+        }
     }
 
     private func syncMain(_ descriptor: Descriptor) async -> Bool { fdatasync(descriptor.number) == 0 }

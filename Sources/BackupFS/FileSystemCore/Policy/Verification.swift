@@ -11,8 +11,11 @@ extension BackupFileSystem {
     func verify(_ file: FileState) async throws(FileSystemError) {
         let size = (try? file.descriptor?.status().st_size) ?? 0
         let deadline = deadline(size: Int64(size))
-        try await once(file, \.verification, unless: \.needsNoVerification, deadline: deadline) {
-            () throws(FileSystemError) in try self.compare(file)
+        // Whoever opened the file meanwhile may have brought another copy: the one that is to be used is compared.
+        while !file.state.withLock({ $0.needsNoVerification }) {
+            try await once(file, \.verification, unless: \.needsNoVerification, deadline: deadline) {
+                () throws(FileSystemError) in try self.compare(file)
+            }
         }
     }
 
@@ -28,7 +31,7 @@ extension BackupFileSystem {
                 state.isMarked = true
                 state.isVerified = true
             }
-            return recordDue("Read.2") { writer throws(CatalogueError) in
+            return recordWork("Read.2") { writer throws(CatalogueError) in
                 try writer.markNeedsUpload(row.id, due: currentTime())
             }
         }
@@ -38,7 +41,9 @@ extension BackupFileSystem {
             digests.sha256 == version.sha256
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         file.state.withLock { state in
-            if state.descriptor === descriptor { state.isVerified = true }
+            guard state.descriptor === descriptor else { return }
+            state.isVerified = true
+            state.seen = .init(status)
         }
         record("Read.2") { writer throws(CatalogueError) in
             try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
