@@ -109,6 +109,7 @@ extension BackupFileSystem {
             file.state.withLock { $0.isMarked = false }
             throw error
         }
+        try reach("write.marked")
     }
 
     /// Writes to the main copy, which must be open.
@@ -118,6 +119,7 @@ extension BackupFileSystem {
         guard let descriptor = file.descriptor else { throw .inNoStorage }
         try beginWrite(file)
         let count = file.contentGate.shared { body(descriptor.number) }
+        pass("write.main")
         try endWrite(file)
         guard count >= 0 else { throw .main(errno: Int32(-count), during: "write") }
         return count
@@ -133,6 +135,7 @@ extension BackupFileSystem {
                 try endWrite(file)
                 throw error
             }
+            pass("truncate.main")
             return try endWrite(file)
         }
         // No byte changes, so there is nothing to back up; the time of modification does change.
