@@ -1,7 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    // Points where tests make the program stop, fail or wait (FileSystemCore/Failpoint.swift).
+    .define("BACKUPFS_FAILPOINTS", .when(configuration: .debug)),
+]
 
 /// The rooms of BackupFS: each a folder below Sources/BackupFS; imports point down only (docs/ARCHITECTURE.md).
 func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {

@@ -246,4 +246,19 @@ struct WriteScenarioTests {
             #expect(try sandbox.backup.keys().count == 2)
         }
     }
+
+    @Test(
+        "Write.4: emptying a file whose main copy is missing is a change like any other",
+        arguments: BackupKind.available)
+    func emptiedWithoutMainCopy(_ kind: BackupKind) async throws {
+        try await Sandbox.run(kind) { sandbox in
+            try writeFile(sandbox.path("a.jpg"), photo(1))
+            try remove(sandbox.mainPath("a.jpg"))
+            try sandbox.shell(": > a.jpg")
+            #expect(try sandbox.backedUp("a.jpg") == [])
+            #expect(try sandbox.info("a.jpg").size == 0)
+            #expect(try readFile(sandbox.path("a.jpg")) == [])
+            #expect(try readFile(sandbox.mainPath("a.jpg")) == [])
+        }
+    }
 }

@@ -141,6 +141,23 @@ extension CatalogueReader {
                 Resource.init(row:))
     }
 
+    /// All live directories, the oldest first.
+    package func directories() throws(CatalogueError) -> [Resource] {
+        try rows(
+            "SELECT \(Resource.columns) FROM resource WHERE kind = 'directory' AND status <> 'deleted' ORDER BY id", []
+        )
+        .map(Resource.init(row:))
+    }
+
+    /// Whether a deleted resource had this name last, and this inode number in main.
+    package func wasDeleted(parent: ResourceID, name: [UInt8], mainInode: UInt64) throws(CatalogueError) -> Bool {
+        try row(
+            """
+            SELECT 1 FROM resource WHERE status = 'deleted' AND deleted_parent = ? AND deleted_name = ?
+                AND main_inode = ?
+            """, [parent.rawValue, Data(name), Int64(bitPattern: mainInode)]) != nil
+    }
+
     /// Files whose content may not be in backup.
     package func needingUpload() throws(CatalogueError) -> [Resource] {
         try rows(
@@ -245,6 +262,11 @@ extension CatalogueReader {
     /// The number of the last change that waits for the journal; 0 if none does.
     package func lastJournalEntry() throws(CatalogueError) -> Int64 {
         try row("SELECT coalesce(max(sequence), 0) FROM outbox", []).map { $0[0] } ?? 0
+    }
+
+    /// The number of the newest change, shipped or not; 0 before the first.
+    package func newestJournalEntry() throws(CatalogueError) -> Int64 {
+        try row("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'", []).map { $0[0] } ?? 0
     }
 
     /// How many changes up to `last` wait for the journal.

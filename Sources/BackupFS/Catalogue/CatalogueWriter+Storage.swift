@@ -173,9 +173,11 @@ extension CatalogueWriter {
     }
 
     /// Main storage does not have a deleted resource any more: delete step 4.
+    ///
+    /// Its inode number stays: a power cut can bring the copy back.
     package func markDeletedNotInMain(_ id: ResourceID) throws(CatalogueError) {
         try run(
-            "UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ? AND status = 'deleted'", [id.rawValue])
+            "UPDATE resource SET in_main = 0 WHERE id = ? AND status = 'deleted'", [id.rawValue])
     }
 
     /// An unwanted version's object is gone.

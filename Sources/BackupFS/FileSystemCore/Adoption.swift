@@ -37,8 +37,10 @@ extension BackupFileSystem {
                 }
                 return children
             }
+            pass("adopt.directory")
             for child in children { directories.append((child.id, next.path + [child.name])) }
         }
+        pass("adopt.main")
         try change(.powerLoss) { writer throws(CatalogueError) in
             try writer.set(Setting.adopted, to: "yes")
         }

@@ -92,7 +92,9 @@ extension BackupFileSystem {
             }
             return row
         }
+        pass("attributes.row")
         followAttributes(updated, changes, file: file)
+        pass("attributes.main")
         return try attributes(id)
     }
 

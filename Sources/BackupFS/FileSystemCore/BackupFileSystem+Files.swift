@@ -111,6 +111,7 @@ extension BackupFileSystem {
             file.state.withLock { $0.isMarked = false }
             throw error
         }
+        try reach("write.marked")
     }
 
     /// Writes to the main copy, which must be open.
@@ -120,6 +121,7 @@ extension BackupFileSystem {
         guard let descriptor = file.descriptor else { throw .inNoStorage }
         try beginWrite(file)
         let count = file.contentGate.shared { body(descriptor.number) }
+        pass("write.main")
         try endWrite(file)
         guard count >= 0 else { throw .main(errno: Int32(-count), during: "write") }
         return count
@@ -138,7 +140,10 @@ extension BackupFileSystem {
         }
         try beginWrite(file)
         let outcome = Result { () throws(FileSystemError) in
-            if isMissing { try replaceByEmptyFile(file) }
+            if isMissing {
+                try replaceByEmptyFile(file)
+                pass("truncate.main")
+            }
             // A recovery that was faster has left something to cut off.
             guard let descriptor = file.descriptor else { throw .inNoStorage }
             let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }

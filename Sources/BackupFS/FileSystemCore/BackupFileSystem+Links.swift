@@ -18,6 +18,7 @@ extension BackupFileSystem {
                 }
                 do throws(FileSystemError) {
                     // Link.2
+                    try reach("link.row")
                     try linkInMain(id, parent: parent, name: name)
                 } catch {
                     try change(.powerLoss) { writer throws(CatalogueError) in
@@ -25,6 +26,7 @@ extension BackupFileSystem {
                     }
                     throw error
                 }
+                pass("link.main")
                 // Link.3, in the background
                 noteFollowed(.name(intent))
             }
@@ -73,6 +75,7 @@ extension BackupFileSystem {
             guard let intent else { return }
             do throws(FileSystemError) {
                 // Rename.2
+                try reach("exchange.row")
                 try self.followExchange(first, firstName, second, secondName)
             } catch {
                 try self.change(.powerLoss) { writer throws(CatalogueError) in
@@ -81,6 +84,7 @@ extension BackupFileSystem {
                 }
                 throw error
             }
+            pass("exchange.main")
             self.noteFollowed(.rename(intent, replaced: nil))
         }
     }

@@ -111,7 +111,9 @@ extension BackupFileSystem {
                     return row
                 }
                 do throws(FileSystemError) {
+                    try reach("create.row")
                     let made = try inMain(row, try mainDirectory(parent))
+                    pass("create.main")
                     record("Write.3") { writer throws(CatalogueError) in try writer.markInMain(row.id) }
                     return (row, made)
                 } catch {
@@ -144,6 +146,7 @@ extension BackupFileSystem {
                         )
                     }
                 }
+                pass("unlink.row")
                 removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
             }
         }
@@ -225,6 +228,7 @@ extension BackupFileSystem {
         guard let intent = renamed.intent else { return }
         // Rename.2
         do throws(FileSystemError) {
+            try reach("rename.row")
             try followRename(
                 sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory,
                 mayReplace: renamed.replaced != nil)
@@ -235,6 +239,7 @@ extension BackupFileSystem {
             }
             throw error
         }
+        pass("rename.main")
         // Rename.3, in the background
         noteFollowed(.rename(intent, replaced: renamed.replaced?.id))
     }

@@ -12,6 +12,7 @@ extension BackupFileSystem {
         try repeatRenames()
         try repeatNames()
         try finishCreations(mainMayBeTorn: mainMayBeTorn)
+        if mainMayBeTorn { try repairNames() }
         try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
         try abandonUnwantedUploads()
     }
@@ -24,6 +25,8 @@ extension BackupFileSystem {
             {
                 try repeatRename(intent, moved)
             }
+            pass("repair.rename")
+            try syncMain()
             try change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.finishRename(intent.id, replaced: intent.replaced)
             }
@@ -43,11 +46,18 @@ extension BackupFileSystem {
             {
                 _ = try main.remove(try mainDirectory(intent.parent), intent.name, isDirectory: false)
             }
+            pass("repair.name")
+            try syncMain()
             try change(.powerLoss) { writer throws(CatalogueError) in try writer.finishNameIntent(intent.id) }
         }
     }
 
     private func repeatRename(_ intent: CatalogueReader.RenameIntent, _ moved: Resource) throws(FileSystemError) {
+        let parents = try read { reader throws(CatalogueError) in
+            (try reader.resource(intent.sourceParent)?.status, try reader.resource(intent.targetParent)?.status)
+        }
+        // A directory that was deleted since was empty then: main had followed.
+        guard parents.0 != .deleted, parents.1 != .deleted else { return }
         let source = try mainDirectory(intent.sourceParent)
         let target = try mainDirectory(intent.targetParent)
         if intent.isExchange {
@@ -95,6 +105,7 @@ extension BackupFileSystem {
                 }
                 return true
             }
+            pass("repair.creation")
             try change(.processCrash) { writer throws(CatalogueError) in
                 if isThere ?? false {
                     try writer.markInMain(row.id)
@@ -130,11 +141,13 @@ extension BackupFileSystem {
                         "a change that was never acknowledged may be torn and was set aside",
                         metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
                 }
+                pass("repair.aside")
                 try change(.processCrash) { writer throws(CatalogueError) in
                     try writer.markNotInMain(row.id)
                     try writer.settleUpload(row.id, now: currentTime())
                 }
             } else {
+                pass("repair.upload")
                 try change(.processCrash) { writer throws(CatalogueError) in
                     try writer.postpone(row.id, until: currentTime())
                 }

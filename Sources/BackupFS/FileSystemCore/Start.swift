@@ -20,6 +20,8 @@ enum Setting {
     static let lastAdopted = "adopted.last"
     /// The kernel's boot that the catalogue was last used under.
     static let boot = "boot"
+    /// The time (nanoseconds since 1970) up to which main is known to be on its disk.
+    static let checkpoint = "checkpoint"
     /// `yes` after a stop that left nothing unfinished.
     static let cleanStop = "clean"
 }
@@ -63,6 +65,7 @@ extension BackupFileSystem {
         }
         let boot = Self.bootIdentifier()
         try repair(mainMayBeTorn: last.clean != "yes" && last.boot != nil && last.boot != boot)
+        pass("start.repaired")
         try change(.powerLoss) { writer throws(CatalogueError) in
             try writer.set(Setting.boot, to: boot)
             try writer.set(Setting.cleanStop, to: "no")
@@ -84,9 +87,11 @@ extension BackupFileSystem {
         } catch {
             logger.warning("the journal is shipped at the next start", metadata: ["error": "\(error)"])
         }
+        pass("stop.quiet")
         do throws(CatalogueError) {
             // What programs wrote and never had acknowledged must be on the disk, or the next start may not trust it.
             if isQuiet, backupfs_sync_file_system(main.root.number) == 0 {
+                pass("stop.synced")
                 try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                     try writer.set(Setting.cleanStop, to: "yes")
                 }
@@ -100,6 +105,9 @@ extension BackupFileSystem {
 
     /// The kernel's name of this boot; page caches of another boot are gone.
     private static func bootIdentifier() -> String {
+        #if BACKUPFS_FAILPOINTS
+        if let other = getenv("BACKUPFS_BOOT_ID") { return String(cString: other) }
+        #endif
         let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .ascii)
         return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
     }

@@ -161,8 +161,14 @@ extension BackupFileSystem {
             }
         }
         upkeep.run { [self] in
+            var nextCheckpoint = ContinuousClock.now
+            var checkpointed: Int64?
             while !upkeep.isStopped {
                 main.reserve.establish()
+                if ContinuousClock.now >= nextCheckpoint {
+                    nextCheckpoint = .now + .seconds(60)
+                    checkpointed = checkpointIfChanged(since: checkpointed)
+                }
                 finishIntents()
                 let isShipped = await shipJournal()
                 await upkeep.sleep(atMost: .seconds(isShipped ? 1 : 5))
@@ -186,6 +192,18 @@ extension BackupFileSystem {
         } catch {
             logger.debug("interrupted uploads were not looked for", metadata: ["error": "\(error)"])
             return false
+        }
+    }
+
+    /// Returns the number of the newest change that the checkpoint covers.
+    private func checkpointIfChanged(since last: Int64?) -> Int64? {
+        do throws(FileSystemError) {
+            let newest = try read { reader throws(CatalogueError) in try reader.newestJournalEntry() }
+            if newest != last { try checkpoint() }
+            return newest
+        } catch {
+            logger.error("main could not be synced", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 

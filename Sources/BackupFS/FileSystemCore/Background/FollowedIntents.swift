@@ -28,6 +28,7 @@ extension BackupFileSystem {
             logger.error("main could not be synced", metadata: ["error": "\(errnoText(errno))"])
             return followed.withLock { $0 = batch + $0 }
         }
+        pass("intents.synced")
         record("Rename.3") { writer throws(CatalogueError) in
             for intent in batch {
                 switch intent {

@@ -19,6 +19,8 @@ extension BackupFileSystem {
     }
 
     private func shipSegment(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+        // What a segment tells is never undone: the log is on the disk first.
+        try await changeLater(.powerLoss) { _ throws(CatalogueError) in }
         let prepared = try read { reader throws(CatalogueError) in
             (batch: try reader.journalBatch(limit: Self.segmentLimit), number: try reader.setting("journal"))
         }
@@ -28,6 +30,7 @@ extension BackupFileSystem {
         let digits = String(number)
         let padded = String(repeating: "0", count: max(0, 20 - digits.count)) + digits
         let key = ".backupfs/journal/\(padded)~\(VersionID(now: currentTime())).jsonl.gz"
+        try reach("journal.begun")
         do throws(ObjectStoreError) {
             try await store.put(
                 key, .bytes(JournalSegment.encode(batch.records)), ObjectAttributes(contentType: "application/gzip"),
@@ -37,6 +40,7 @@ extension BackupFileSystem {
             noteStore(error)
             throw .backup(error)
         }
+        try reach("journal.sent")
         try await changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.shipped(batch)
             try writer.set("journal", to: "\(number)")

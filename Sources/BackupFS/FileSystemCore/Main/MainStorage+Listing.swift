@@ -20,7 +20,11 @@ extension MainStorage {
 
     /// The entries of a directory of MAIN, without `.` and `..`.
     func entries(_ path: [[UInt8]]) throws(FileSystemError) -> [Entry] {
-        let directory = try openDirectory(path)
+        try entries(in: try openDirectory(path))
+    }
+
+    /// The entries of an open directory, without `.` and `..`.
+    func entries(in directory: Descriptor) throws(FileSystemError) -> [Entry] {
         var entries: [Entry] = []
         for name in try names(directory) {
             // Removed since the directory was read: not there.

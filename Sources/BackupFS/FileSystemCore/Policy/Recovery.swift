@@ -91,7 +91,9 @@ extension BackupFileSystem {
         try main.setAttributes(
             of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
             modified: row.modified.timespec)
+        try reach("recover.fetched")
         guard fsync(staged.number) == 0 else { throw .main(errno: errno, during: "fsync") }
+        pass("recover.synced")
         let isPlaced = try placeInMain(file, stagedName, staged)
         // Deleted, and still open: its programs read on, main gets nothing.
         if !isPlaced { file.offer(staged, isVerified: true) }
@@ -121,6 +123,7 @@ extension BackupFileSystem {
                 } else {
                     try main.link(staged, directory, place.name)
                 }
+                pass("recover.placed")
                 if !isPlaced { try noteMainCopy(file, staged) }
                 isPlaced = true
                 return true
@@ -179,7 +182,8 @@ extension BackupFileSystem {
     private func noteMainCopy(_ file: FileState, _ copy: Descriptor) throws(FileSystemError) {
         let status = try copy.status()
         let id = file.id
-        record("Read.6") { writer throws(CatalogueError) in
+        // Not later: who opens the file next must find it in main.
+        try change(.processCrash) { writer throws(CatalogueError) in
             try writer.markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
         file.offer(copy, isVerified: true)

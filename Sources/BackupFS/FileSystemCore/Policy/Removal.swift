@@ -17,12 +17,14 @@ extension BackupFileSystem {
             if live == nil {
                 let directory = try mainDirectory(parent)
                 do throws(FileSystemError) {
+                    try reach("unlink.begun")
                     _ = try main.remove(directory, name, isDirectory: row.kind == .directory)
                 } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
                     // The catalogue knows of nothing in it: what is there was put behind the mount, and is kept.
                     try clearTheWay(directory, name)
                 }
             }
+            pass("unlink.main")
             if let intent { return noteFollowed(.name(intent)) }
             record("Delete.4") { writer throws(CatalogueError) in
                 try writer.markDeletedNotInMain(row.id)
@@ -61,10 +63,13 @@ extension BackupFileSystem {
                 directories.with(location.parent) { removeFromMain(row, parent: location.parent, name: location.name) }
             }
         }
+        pass("remove.main")
         record("Delete.5") { writer throws(CatalogueError) in
+            // A rename that main could not follow has given it its name back.
+            guard let row = try writer.reader.resource(row.id), row.status == .deleted else { return }
             try writer.abandonVersions(of: row.id, now: currentTime())
             // What main would not let go is tried again when it is due.
-            guard let row = try writer.reader.resource(row.id), !row.inMain else { return }
+            guard !row.inMain else { return }
             try writer.settle(row.id)
         }
     }
@@ -103,6 +108,7 @@ extension BackupFileSystem {
     private func forget(_ items: [(version: Version, attempts: Int)]) async -> Bool {
         guard !items.isEmpty else { return true }
         do throws(FileSystemError) {
+            try reach("remove.object")
             try await changeLater(.processCrash) { writer throws(CatalogueError) in
                 for item in items { try writer.forgetVersion(item.version.id) }
             }

@@ -115,11 +115,13 @@ extension BackupFileSystem {
             id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey), size: size,
             sha256: digests.sha256,
             state: .uploading)
-        let version = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+        // Durably: after a power cut nobody else would know of the object.
+        let version = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.beginUpload(new, now: currentTime()) {
                 $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
             }
         }
+        try reach("upload.begun")
         let attributes = ObjectMetadata.make(
             row, path: path, version: version, modified: seen.modified)
         // The local copy is synced while the bytes travel.
@@ -133,6 +135,7 @@ extension BackupFileSystem {
             failure = error
         }
         let isSynced = await synced
+        try reach("upload.sent")
         noteStore(failure)
         let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
         guard isSame, failure == nil else {
@@ -160,6 +163,7 @@ extension BackupFileSystem {
             try writer.commitUpload(
                 version, main: isSynced ? copy : nil, seen: row, stillChanging: isStillChanging, now: currentTime())
         }
+        pass("upload.committed")
         background.wake()
         if !isSynced {
             // Backup has the content. The main copy is not to be trusted, nor is any later fsync of it (I13).

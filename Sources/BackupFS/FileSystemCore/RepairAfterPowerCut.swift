@@ -1,0 +1,81 @@
+// After a power cut main may lack names that the catalogue has, and have others: each was written to the disk in its own
+// time. Only directories that changed since the last checkpoint can be concerned, and only those are looked at.
+
+import Catalogue
+import Glibc
+
+extension BackupFileSystem {
+    /// How long a change may take from its row to main: a checkpoint vouches for what began that long before it.
+    private static let slack: Nanoseconds = 60 * 1_000_000_000
+
+    /// Syncs main and notes the time: what changed before needs no look after a power cut.
+    func checkpoint() throws(FileSystemError) {
+        let time = currentTime() - Self.slack
+        try syncMain()
+        pass("checkpoint.synced")
+        try change(.processCrash) { writer throws(CatalogueError) in try writer.set(Setting.checkpoint, to: "\(time)") }
+    }
+
+    /// Compares the directories that changed since the last checkpoint with the catalogue, which is right.
+    func repairNames() throws(FileSystemError) {
+        let known = try read { reader throws(CatalogueError) in
+            (
+                checkpoint: try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0,
+                firstAdopted: try reader.setting(Setting.firstAdopted).flatMap { Int64($0) },
+                lastAdopted: try reader.setting(Setting.lastAdopted).flatMap { Int64($0) },
+                directories: try reader.directories()
+            )
+        }
+        let adopted = (known.firstAdopted ?? 0)..<(known.lastAdopted ?? -1) + 1
+        for row in known.directories {
+            let directory = try mainDirectory(row.id)
+            let modified = Nanoseconds(try directory.status().st_mtim)
+            guard max(row.changed, modified) >= known.checkpoint else { continue }
+            try repairNames(in: row.id, directory, adopted: adopted)
+            pass("repair.directory")
+        }
+    }
+
+    private func repairNames(
+        in id: ResourceID, _ directory: Descriptor, adopted: Range<Int64>
+    ) throws(FileSystemError) {
+        let rows = try read { reader throws(CatalogueError) in try reader.list(id, after: 0, limit: .max) }
+        var missing: [[UInt8]: Resource] = [:]
+        for row in rows { missing[row.name] = row.resource }
+        for entry in try main.entries(in: directory) {
+            if id == .root, entry.name == MainStorage.reservedName { continue }
+            if missing.removeValue(forKey: entry.name) == nil { try dropUnknown(entry, in: id, directory) }
+        }
+        for (name, row) in missing {
+            switch row.kind {
+            case .directory:
+                try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            case .symlink, .fifo, .socket, .character, .block:
+                try main.makeNode(directory, name, row)
+            case .file where !row.inBackup && !adopted.contains(row.id.rawValue):
+                // Its creation was never acknowledged by a close, and no storage has a byte of it.
+                logger.warning(
+                    "a file that was being created is lost with the power", metadata: ["inode": "\(row.id.rawValue)"])
+                try change(.processCrash) { writer throws(CatalogueError) in
+                    _ = try writer.delete(parent: id, name: name, directory: false, now: currentTime())
+                }
+            case .file: break
+            }
+        }
+    }
+
+    /// A name that the catalogue does not have: a deletion that main has lost, or a creation that the catalogue has lost.
+    private func dropUnknown(
+        _ entry: MainStorage.Entry, in id: ResourceID, _ directory: Descriptor
+    ) throws(FileSystemError) {
+        let inode = try main.status(directory, entry.name).map { UInt64($0.st_ino) }
+        let wasDeleted = try read { reader throws(CatalogueError) in
+            try reader.wasDeleted(parent: id, name: entry.name, mainInode: inode ?? 0)
+        }
+        if wasDeleted, entry.kind != .directory {
+            _ = try main.remove(directory, entry.name, isDirectory: false)
+        } else {
+            try clearTheWay(directory, entry.name)
+        }
+    }
+}
