@@ -44,7 +44,7 @@ let package = Package(
             path: "Sources/BackupFS/Command", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
         tests("CatalogueTests", ["Catalogue"]),
-        tests("CommandTests", ["Command", "FileSystemCore", "ObjectStorage", logging]),
+        tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "ObjectStorage", logging]),
         tests("FileSystemCoreTests", ["FileSystemCore", "Catalogue", "ObjectStorage", "TestSupport", logging]),
         tests("MountTests", ["CLinux", "TestSupport"]),
         tests("ObjectStorageTests", ["ObjectStorage", "TestSupport", logging]),

@@ -67,6 +67,7 @@ static inline int backupfs_peer_of(int socket, struct backupfs_peer *peer) {
 }
 
 static inline int backupfs_set_dumpable(unsigned long value) { return prctl(PR_SET_DUMPABLE, value, 0, 0, 0); }
+static inline int backupfs_is_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0); }
 
 // setrlimit(2)'s type of `resource` is an enumeration with _GNU_SOURCE, and an integer without.
 static inline int backupfs_disable_core_dumps(void) {

@@ -59,6 +59,19 @@ struct OptionTests {
         #expect(try Self.request(["mount", "/main", "/mnt", "-o", "dev,suid"]).fuse == ["dev", "suid"])
     }
 
+    @Test("who we are and how the bucket is addressed, by option and by -o")
+    func identity() throws {
+        let long = try Self.request(["mount", "/main", "/mnt", "--profile", "p", "--addressing", "virtual"]).given
+        #expect(long == BackupSettings(addressing: .virtual, profile: "p"))
+        #expect(try MountOptionList(["profile=p,addressing=virtual"]).settings == long)
+        for path in ["addressing=path", "use_path_request_style", "use_path_request_style=1"] {
+            #expect(try MountOptionList([path]).settings == BackupSettings(addressing: .path))
+        }
+        let both = ["mount", "/main", "/mnt", "--profile", "p", "--passwd-file", "/f"]
+        #expect(Entry.run(both) == .usage)
+        #expect(Entry.run(["mount", "/main", "/mnt", "--addressing", "host"]) == .usage)
+    }
+
     @Test(
         "only paths and options of mount are taken for fstab's form",
         arguments: [
@@ -86,7 +99,8 @@ struct OptionTests {
     @Test(
         "what mount does not know or cannot use is wrong usage",
         arguments: [
-            "bogus", "bogus=1", "backup", "backup=", "transfers=0", "transfers=x", "close-timeout=soon",
+            "bogus", "bogus=1", "profile", "addressing", "addressing=host", "backup", "backup=", "transfers=0",
+            "transfers=x", "close-timeout=soon",
             "when-backup-is-down", "when-backup-is-down=panic",
             "log-level=loud", "max_threads=0", "dirsync", "umask=022",
         ])

@@ -38,6 +38,18 @@ struct SettingsTests {
                 == "https://s3")
     }
 
+    @Test("a profile takes the place of a remembered password file, and the other way round; both at once are refused")
+    func identity() throws {
+        let file = BackupSettings(backup: "s3://b", addressing: .path, passwdFile: "/f")
+        let profile = BackupSettings(backup: "s3://b", addressing: .path, profile: "p")
+        #expect(try Self.resolve(BackupSettings(profile: "p"), remembered: file) == profile)
+        #expect(try Self.resolve(BackupSettings(passwdFile: "/f"), remembered: profile) == file)
+        #expect(try Self.resolve(BackupSettings(), remembered: profile) == profile)
+        #expect(throws: PreflightFailure.self) {
+            try Self.resolve(BackupSettings(backup: "s3://b", passwdFile: "/f", profile: "p"))
+        }
+    }
+
     @Test("a directory as backup storage takes nothing from the AWS environment")
     func directory() throws {
         let settings = try Self.resolve(BackupSettings(backup: "file:///disk"), environment: ["AWS_REGION": "x"])
@@ -70,7 +82,8 @@ struct SettingsTests {
         #expect(try ConfigurationFile.read(main: directory.path) == nil)
         let opened = try Descriptor(taking: state.withCString { open($0, O_RDONLY | O_DIRECTORY) }, from: "open")
         let settings = BackupSettings(
-            backup: "s3://b/p", endpoint: "https://e", region: "r", caBundle: "/c", passwdFile: "/p", transfers: 3,
+            backup: "s3://b/p", endpoint: "https://e", region: "r", caBundle: "/c", addressing: .virtual, profile: "p",
+            transfers: 3,
             closeTimeout: DurationArgument(seconds: 90), whenBackupIsDown: .fail, allowInsecure: true)
         for one in [BackupSettings(backup: "s3://b"), settings] {
             try ConfigurationFile.write(one, directory: opened.number)

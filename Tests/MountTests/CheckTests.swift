@@ -86,6 +86,42 @@ struct CheckTests {
         }
     }
 
+    private static func lines(_ sandbox: Sandbox, region: String, ahead: Int) throws -> (Int32, [Substring]) {
+        let server = try ElsewhereServer(sandbox, region: region, ahead: ahead)
+        defer { server.stop() }
+        let outcome = try sandbox.outcome(
+            [backupfs, "check", sandbox.main, "--backup", "s3://photos/check"]
+                + ["--endpoint", "http://127.0.0.1:\(server.port)"], environment: anyKeys)
+        return (outcome.status, outcome.output.split(separator: "\n"))
+    }
+
+    @Test("Another region is found out, and told; everything works")
+    func otherRegion() async throws {
+        try await Sandbox.run(.directory, startsMounted: false) { sandbox in
+            let (status, lines) = try Self.lines(sandbox, region: "eu-west-1", ahead: 0)
+            #expect(status == 0)
+            #expect(lines.contains("ok     region: the bucket is in eu-west-1: write --region eu-west-1"), "\(lines)")
+            #expect(lines.contains("ok     objects: wrote, read and removed one"))
+        }
+    }
+
+    @Test("A clock two hours off is made good and told", arguments: [(7200, "behind"), (-7200, "ahead of")])
+    func skewedClock(ahead: Int, side: String) async throws {
+        try await Sandbox.run(.directory, startsMounted: false) { sandbox in
+            let (status, lines) = try Self.lines(sandbox, region: "us-east-1", ahead: ahead)
+            #expect(status == 1)
+            #expect(lines.contains("ok     objects: wrote, read and removed one"), "\(lines)")
+            let failed = lines.filter { $0.hasPrefix("failed ") }
+            #expect(failed.count == 1)
+            // The date has whole seconds, and some have passed.
+            let hint = try #require(failed.first)
+            #expect(
+                hint.contains(
+                    /^failed clock: 1(19|20) minutes (behind|ahead of) the server's: set this machine's clock/))
+            #expect(hint.contains(side))
+        }
+    }
+
     @Test("http to a port for TLS, whatever that answers")
     func plainToTLS() async throws {
         try await Sandbox.run(.directory, startsMounted: false) { sandbox in

@@ -11,13 +11,17 @@ enum CannedS3 {
     static let listing = Array(
         "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".utf8)
 
+    /// A store that knows what its server checks, unless `proof` is nil: then it finds out.
     static func store(
-        _ endpoint: String, transfers: Int = 4, timeouts: TransferTimeouts = TransferTimeouts()
+        _ endpoint: String, transfers: Int = 4, options: StoreOptions = StoreOptions(),
+        timeouts: TransferTimeouts = TransferTimeouts(), proof: UploadProof? = UploadProof(refusesWrongMD5: true)
     ) throws -> S3Store {
-        try S3Store(
-            S3Configuration(
-                bucket: "photos", prefix: "shop", options: StoreOptions(endpoint: endpoint, transfers: transfers),
-                environment: environment), timeouts: timeouts)
+        var options = options
+        options.endpoint = endpoint
+        options.transfers = transfers
+        return try S3Store(
+            S3Configuration(bucket: "photos", prefix: "shop", options: options, environment: environment),
+            timeouts: timeouts, enforcement: Enforcement(proof))
     }
 
     /// Runs a test against a server that answers as told.

@@ -43,9 +43,10 @@ final class CannedServer: Sendable {
     private let answer: @Sendable (Request) -> Answer
     private let state = Mutex(State())
 
-    init(_ answer: @escaping @Sendable (Request) -> Answer) throws {
+    /// `isSixth`: on ::1 instead of 127.0.0.1.
+    init(isSixth: Bool = false, _ answer: @escaping @Sendable (Request) -> Answer) throws {
         self.answer = answer
-        (listener, port) = try Self.listen()
+        (listener, port) = try isSixth ? Self.listenSixth() : Self.listen()
         let thread = Thread { [self] in acceptAll() }
         thread.start()
     }
@@ -91,6 +92,22 @@ final class CannedServer: Sendable {
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         address.sin_port = port.bigEndian
         return address
+    }
+
+    private static func listenSixth() throws -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_addr = in6addr_loopback
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(descriptor, pointer, length) | Glibc.listen(descriptor, 16)
+                    | getsockname(descriptor, pointer, &length)
+            }
+        }
+        guard descriptor >= 0, result == 0 else { throw POSIXError(.EADDRNOTAVAIL) }
+        return (descriptor, UInt16(bigEndian: address.sin6_port))
     }
 
     /// Listens on a free port; `receiveBuffer` is in bytes, 0 for the kernel's choice.

@@ -15,16 +15,16 @@ struct ObjectStoreContract {
 
     @Test(
         "A file comes back byte by byte, with its metadata", arguments: TestedStore.available,
-        [0, 1, 70_000, 3_000_000])
+        [0, 1, 70_000, 3_000_000, 11_000_001])
     func roundTrip(_ tested: TestedStore, size: Int) async throws {
         try await tested.with { store in
-            let bytes = sampleBytes(size)
+            let bytes = size > 5_000_000 ? largeBytes(size) : sampleBytes(size)
             let source = try TemporaryFile(bytes)
             let attributes = ObjectAttributes(
                 contentType: "image/jpeg",
                 metadata: ["mode": "33188", "backupfs-path": "a%20b=+~/c", "mtime": "1.000000002"])
             try await store.put("shop/2023/IMG 1~(x).jpg", try source.body(), attributes, deadline: .farAway)
-            let target = try TemporaryFile(sampleBytes(size + 10, seed: 2))
+            let target = try TemporaryFile([UInt8](repeating: 7, count: size + 10))
             let summary = try await store.get(
                 "shop/2023/IMG 1~(x).jpg", into: target.descriptor, limit: Int64(size), deadline: .farAway)
             #expect(summary == ObjectSummary(size: Int64(size), metadata: attributes.metadata))
@@ -128,6 +128,27 @@ struct ObjectStoreContract {
                 try await store.put("a", body, ObjectAttributes(), deadline: .farAway)
             }
             #expect(try await store.head("a", deadline: .farAway) == nil)
+        }
+    }
+
+    @Test("Many objects are removed at once, whether they are there or not", arguments: TestedStore.available)
+    func deleteMany(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            let keys = ["d/a", "d/b & c", "e/f/g", "kept", "d/<x>+y"]
+            for key in keys { try await store.put(key, .bytes([1]), ObjectAttributes(), deadline: .farAway) }
+            let removed = keys.filter { $0 != "kept" } + ["no/such"]
+            #expect(try await store.delete(removed, deadline: .farAway) == [:])
+            #expect(try await store.list(prefix: "", after: nil, deadline: .farAway).map(\.key) == ["kept"])
+            #expect(try await store.delete([], deadline: .farAway) == [:])
+        }
+    }
+
+    @Test("What interrupted uploads have left can be looked for, and objects stay", arguments: TestedStore.available)
+    func sweep(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            try await store.put("kept", .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            #expect(try await store.abortUnfinished(deadline: .farAway) == 0)
+            #expect(try await store.head("kept", deadline: .farAway)?.size == 1)
         }
     }
 

@@ -45,4 +45,46 @@ struct S3ServerTests {
             }
         }
     }
+
+    @Test(
+        "Credentials from a profile, a clock two hours off and a changed secret: nobody notices",
+        arguments: [7200, -7200])
+    func healing(_ offset: Int64) async throws {
+        func section(_ secret: String) -> String {
+            """
+            [backup]
+            aws_access_key_id = \(Self.environment["AWS_ACCESS_KEY_ID"] ?? "")
+            aws_secret_access_key = \(secret)
+            """
+        }
+        let secret = try #require(Self.environment["AWS_SECRET_ACCESS_KEY"])
+        let home = try Home(credentials: section(secret))
+        let store = try S3Store(
+            S3Configuration(
+                bucket: Self.bucket, prefix: "healing-\(UUID())",
+                options: StoreOptions(endpoint: Self.environment["BACKUPFS_TEST_S3_ENDPOINT"], profile: "backup"),
+                environment: home.environment),
+            timeouts: TransferTimeouts(), clock: ServerClock { Int64(time(nil)) + offset })
+        try await store.check(deadline: .farAway)
+        try await CannedS3.put(store)
+        #expect(try await CannedS3.get(store) == [1, 2, 3])
+        guard case .clock(let ahead) = store.discoveries.first else {
+            Issue.record("the clock was not noticed")
+            return
+        }
+        #expect(abs(ahead.components.seconds + offset) <= 60)
+        try await store.delete("a", deadline: .farAway)
+        // A secret that is wrong for a while heals with the file: nothing is known of it but the signature.
+        try home.write(credentials: section("wrong"))
+        let other = try S3Store(
+            S3Configuration(
+                bucket: Self.bucket, prefix: "healing-\(UUID())",
+                options: StoreOptions(endpoint: Self.environment["BACKUPFS_TEST_S3_ENDPOINT"], profile: "backup"),
+                environment: home.environment))
+        #expect(await CannedS3.outcome { try await other.check(deadline: .farAway) } == "denied")
+        try home.write(credentials: section(secret))
+        while await CannedS3.outcome({ try await other.check(deadline: .farAway) }) != nil {
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
 }

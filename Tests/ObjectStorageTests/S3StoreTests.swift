@@ -119,7 +119,7 @@ struct S3StoreTests {
 
     @Test("A wrong ETag means damage, an ETag that is no MD5 or is opaque means nothing")
     func etags() async throws {
-        let right = hexadecimal(ContentDigests(of: [1, 2, 3]).md5)
+        let right = hexadecimal(BodyDigests(of: [1, 2, 3]).md5)
         let wrong = String(repeating: "0", count: 32)
         let cases: [([String: String], String?)] = [
             (["ETag": "\"\(right)\""], nil), (["ETag": right.uppercased()], nil),

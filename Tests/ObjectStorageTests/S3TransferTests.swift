@@ -139,7 +139,7 @@ struct S3TransferTests {
             let attributes = ObjectAttributes(contentType: "image/jpeg", metadata: ["mode": "33188", "empty": ""])
             try await store.put("d/a b+c~1.jpg", try file.body(), attributes, deadline: .farAway)
             let request = try #require(server.requests.first)
-            let digests = ContentDigests(of: sampleBytes(300_000))
+            let digests = BodyDigests(of: sampleBytes(300_000))
             #expect(request.target == "/photos/shop/d/a%20b%2Bc~1.jpg")
             #expect(request.body == sampleBytes(300_000))
             #expect(request.headers["content-md5"] == base64(digests.md5))

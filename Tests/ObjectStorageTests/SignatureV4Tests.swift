@@ -82,10 +82,13 @@ struct SignatureV4Tests {
         #expect(value.hasSuffix("Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"))
     }
 
-    @Test("A timestamp of now has the right form")
-    func now() {
-        let text = SignatureV4.Timestamp().text
-        #expect(text.wholeMatch(of: /20\d\d(0\d|1[0-2])([0-2]\d|3[01])T([01]\d|2[0-3])[0-5]\d[0-6]\dZ/) != nil)
+    @Test(
+        "A moment is written in UTC",
+        arguments: [
+            (0, "19700101T000000Z"), (1_440_938_160, "20150830T123600Z"), (1_709_251_199, "20240229T235959Z"),
+        ])
+    func moments(_ seconds: Int64, _ text: String) {
+        #expect(SignatureV4.Timestamp(seconds: seconds).text == text)
     }
 
     @Test(

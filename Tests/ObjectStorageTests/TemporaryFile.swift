@@ -64,3 +64,18 @@ func sampleBytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         return UInt8(truncatingIfNeeded: state >> 56)
     }
 }
+
+/// Many bytes, fast: no mebibyte is like another one.
+func largeBytes(_ count: Int) -> [UInt8] {
+    let block = sampleBytes(1 << 20)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    var number = 0
+    while bytes.count < count {
+        bytes += block
+        bytes[number << 20] = UInt8(number & 0xff)
+        number += 1
+    }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+}

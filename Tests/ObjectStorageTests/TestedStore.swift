@@ -27,8 +27,10 @@ enum TestedStore: String, CaseIterable, Sendable {
         case .s3:
             let environment = ProcessInfo.processInfo.environment
             let bucket = environment["BACKUPFS_TEST_S3_BUCKET"] ?? "photos"
+            // The smallest parts that S3 allows: 10 MiB are sent and read in parts.
             let store = try makeObjectStore(
-                try BackupURL("s3://\(bucket)/contract/\(UUID())"), StoreOptions(endpoint: Self.endpoint),
+                try BackupURL("s3://\(bucket)/contract/\(UUID())"),
+                StoreOptions(endpoint: Self.endpoint, partSize: 5 << 20),
                 environment: environment, logger: Logger(label: "test"))
             let outcome: Result<Void, any Error>
             do { outcome = .success(try await test(store)) } catch { outcome = .failure(error) }

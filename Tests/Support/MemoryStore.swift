@@ -69,7 +69,7 @@ package final class MemoryStore: ObjectStore {
                 // EIO: the file is shorter than it was.
                 throw .contentChanged(key: key)
             }
-            guard ContentDigests(of: bytes) == digests else { throw .contentChanged(key: key) }
+            guard ContentDigests(of: bytes).isSameContent(as: digests) else { throw .contentChanged(key: key) }
         }
         state.withLock { $0.objects[key] = Object(bytes: bytes, attributes: attributes) }
     }

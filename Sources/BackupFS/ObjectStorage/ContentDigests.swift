@@ -1,11 +1,9 @@
-// One pass over a file gives both checksums that an upload needs: SHA-256 for the row and the signature, MD5 for
-// Content-MD5, which every S3 server seen so far enforces.
+// One pass over a file gives all checksums that an upload needs: SHA-256 for the row, and for each request that carries
+// some of the bytes an MD5 for Content-MD5 and the ETag, and a SHA-256 for the signature. They are all of the very same
+// bytes: a store that has proven its parts has proven the whole.
 
-import COpenSSL
-import Glibc
-
-/// The checksums of one content.
-package struct ContentDigests: Sendable, Equatable {
+/// The checksums of the bytes that one request carries.
+package struct BodyDigests: Sendable, Equatable {
     /// SHA-256, 32 bytes.
     package var sha256: [UInt8]
     /// MD5, 16 bytes: S3's transport checksum, not a proof against forgery.
@@ -13,69 +11,109 @@ package struct ContentDigests: Sendable, Equatable {
 
     /// The digests of bytes in memory.
     package init(of bytes: [UInt8]) {
-        let digester = ContentDigester()
+        let digester = BodyDigester()
         bytes.withUnsafeBytes { digester.update($0) }
         self = digester.finish()
     }
 
-    fileprivate init(sha256: [UInt8], md5: [UInt8]) {
+    init(sha256: [UInt8], md5: [UInt8]) {
         self.sha256 = sha256
         self.md5 = md5
+    }
+
+    /// SHA-256 in lower-case hexadecimal.
+    var sha256Hex: String { hexadecimal(sha256) }
+}
+
+/// Which checksums of a content somebody needs.
+package enum DigestPlan: Sendable, Equatable {
+    /// SHA-256 of the whole.
+    case content
+    /// And its MD5: it is sent in one request.
+    case whole
+    /// And both of each part of `size` bytes; the last part is shorter.
+    case parts(size: Int64)
+}
+
+/// The checksums of one content.
+package struct ContentDigests: Sendable, Equatable {
+    /// What requests that carry the content need.
+    package enum Transport: Sendable, Equatable {
+        case none
+        case whole(md5: [UInt8])
+        case parts([BodyDigests], size: Int64)
+    }
+
+    /// SHA-256 of the whole, 32 bytes.
+    package let sha256: [UInt8]
+    package let transport: Transport
+
+    /// The digests of bytes in memory that are sent in one request.
+    package init(of bytes: [UInt8]) {
+        self.init(BodyDigests(of: bytes))
+    }
+
+    package init(_ digests: BodyDigests) {
+        sha256 = digests.sha256
+        transport = .whole(md5: digests.md5)
+    }
+
+    init(sha256: [UInt8], _ transport: Transport) {
+        self.sha256 = sha256
+        self.transport = transport
     }
 
     /// The digests of the first `length` bytes of an open file (pread; the file offset does not move).
     ///
     /// Throws `.localFile` when reading fails, with EIO if the file is shorter than `length`.
-    package init(ofFile descriptor: Int32, length: Int64) throws(ObjectStoreError) {
-        let digester = ContentDigester()
-        let chunk = 256 * 1024
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk, alignment: 4096)
-        defer { buffer.deallocate() }
-        var offset: Int64 = 0
-        while offset < length {
-            let count = pread(descriptor, buffer.baseAddress, min(chunk, Int(length - offset)), off_t(offset))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw .localFile(errno: count == 0 ? EIO : errno) }
-            digester.update(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]))
-            offset += Int64(count)
-        }
-        self = digester.finish()
+    package init(
+        ofFile descriptor: Int32, length: Int64, _ plan: DigestPlan = .whole
+    ) throws(ObjectStoreError) {
+        var pass = DigestPass(LocalFile(descriptor), offset: 0, length: length, plan)
+        self = try pass.run()
     }
 
     /// SHA-256 in lower-case hexadecimal.
     package var sha256Hex: String { hexadecimal(sha256) }
+
+    /// What one request with the whole content needs; nil if the MD5 was not asked for.
+    var whole: BodyDigests? {
+        guard case .whole(let md5) = transport else { return nil }
+        return BodyDigests(sha256: sha256, md5: md5)
+    }
+
+    /// Whether both are of the same content, whatever else they hold.
+    package func isSameContent(as other: ContentDigests) -> Bool { sha256 == other.sha256 }
+}
+
+extension BodyDigests {
+    /// The digests of `length` bytes of an open file from `offset` on.
+    ///
+    /// Throws `.localFile`, with EIO if the file is shorter.
+    init(ofFile descriptor: Int32, offset: Int64, length: Int64) throws(ObjectStoreError) {
+        var pass = DigestPass(LocalFile(descriptor), offset: offset, length: length, .whole)
+        self = try pass.run().whole ?? BodyDigests(sha256: [], md5: [])
+    }
 }
 
 /// Computes SHA-256 and MD5 of one stream of bytes.
 ///
 /// Used by one thread at a time.
-package final class ContentDigester {
-    private let sha256 = EVP_MD_CTX_new()
-    private let md5 = EVP_MD_CTX_new()
+package final class BodyDigester {
+    private let sha256 = MessageDigest.sha256()
+    private let md5 = MessageDigest.md5()
 
-    package init() {
-        EVP_DigestInit_ex(sha256, EVP_sha256(), nil)
-        EVP_DigestInit_ex(md5, EVP_md5(), nil)
-    }
-
-    deinit {
-        EVP_MD_CTX_free(sha256)
-        EVP_MD_CTX_free(md5)
-    }
+    package init() {}
 
     /// Adds the next bytes of the stream.
     package func update(_ bytes: UnsafeRawBufferPointer) {
-        EVP_DigestUpdate(sha256, bytes.baseAddress, bytes.count)
-        EVP_DigestUpdate(md5, bytes.baseAddress, bytes.count)
+        sha256.update(bytes)
+        md5.update(bytes)
     }
 
-    /// The digests of all bytes so far; call once, last.
-    package func finish() -> ContentDigests {
-        var sha = [UInt8](repeating: 0, count: 32)
-        var md = [UInt8](repeating: 0, count: 16)
-        EVP_DigestFinal_ex(sha256, &sha, nil)
-        EVP_DigestFinal_ex(md5, &md, nil)
-        return ContentDigests(sha256: sha, md5: md)
+    /// The digests of all bytes so far; the next stream starts.
+    package func finish() -> BodyDigests {
+        BodyDigests(sha256: sha256.finish(), md5: md5.finish())
     }
 }
 

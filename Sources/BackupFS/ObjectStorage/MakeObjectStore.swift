@@ -13,7 +13,7 @@ package func makeObjectStore(
         let configuration = try S3Configuration(
             bucket: bucket, prefix: prefix, options: options, environment: environment)
         do throws(ObjectStoreError) {
-            let store = try S3Store(configuration)
+            let store = try S3Store(configuration, logger: logger)
             return RetryingStore(store, logger: logger, hold: { store.hold($0) })
         } catch {
             throw .library(reason: "\(error)")

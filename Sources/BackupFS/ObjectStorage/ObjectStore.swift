@@ -10,6 +10,15 @@ package protocol ObjectStore: Sendable {
     /// The store as a person would write it, without secrets: `s3://bucket/prefix` or `file:///dir`.
     var location: String { get }
 
+    /// What was found otherwise than it was told, and made good; empty as long as nothing was.
+    var discoveries: [StoreDiscovery] { get }
+
+    /// How the store proves that an upload has arrived intact, on one line; nil as long as no check has found out.
+    var proof: String? { get }
+
+    /// Which digests `put` wants of a file of `length` bytes: with others it reads the file once more.
+    func digestPlan(length: Int64) -> DigestPlan
+
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
@@ -35,6 +44,19 @@ package protocol ObjectStore: Sendable {
     /// Removes one object. An object that is not there counts as removed.
     func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 
+    /// Removes many objects with few requests; returns what went wrong, for the keys that may still be there.
+    ///
+    /// Throws if nothing is known of any of them.
+    func delete(
+        _ keys: [String], deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> [String: ObjectStoreError]
+
+    /// Removes what uploads that were interrupted, by an earlier process too, have left; returns how many there were.
+    ///
+    /// Uploads that run in this process go on. Nobody else may be uploading to this place.
+    @discardableResult
+    func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int
+
     /// Up to 1,000 keys that start with `prefix` and come after `key`; fewer mean that there are no more.
     ///
     /// Going on after the last key of a page gives each key once. Keys in one directory (all alike up to their last slash)
@@ -43,6 +65,21 @@ package protocol ObjectStore: Sendable {
     func list(
         prefix: String, after key: String?, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [ListedObject]
+}
+
+extension ObjectStore {
+    /// Stores on this machine are as they were told.
+    package var discoveries: [StoreDiscovery] { [] }
+}
+
+/// What a store found to be otherwise than it was told, and goes by since.
+package enum StoreDiscovery: Sendable, Equatable {
+    /// The store's clock is ahead of this machine's.
+    case clock(ahead: Duration)
+    /// The bucket is in another region.
+    case region(String)
+    /// Requests go to another host (with its port, if that is not the usual one).
+    case host(String)
 }
 
 /// The bytes of an object to store.

@@ -41,12 +41,24 @@ extension ObjectStoreError {
     }
 }
 
+extension ObjectStoreError {
+    /// The code of a refusal that is our own: there is nobody to sign for.
+    static let withoutCredentials = "NoCredentials"
+
+    /// There are no credentials; the message says where they were looked for, and nothing secret.
+    static func noCredentials(_ message: String) -> ObjectStoreError {
+        .denied(code: withoutCredentials, message: message)
+    }
+}
+
 extension ObjectStoreError: CustomStringConvertible {
     /// One plain line for an operator.
     package var description: String {
         switch self {
         case .notFound(let key): "the backup storage has no object \(key)"
         case .noSuchBucket(let name): "\(name) does not exist: create it, or correct the backup URL"
+        case .denied(Self.withoutCredentials, let message):
+            "there are no credentials for the backup storage: \(message)"
         case .denied(let code, let message):
             Self.denial(code) + (message.isEmpty ? " (\(code))" : " (\(code): \(message))")
         case .full(let message): "the backup storage is full (\(message))"

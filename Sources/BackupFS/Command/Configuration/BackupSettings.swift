@@ -1,6 +1,8 @@
 // Where a main directory is backed up and how. A value comes from the command line, or else from the environment, or
 // else from what the last mount remembered in MAIN/.backupfs/config.json. Secrets are in none of them.
 
+import ObjectStorage
+
 /// The settings of a main directory; nil where nothing was said.
 struct BackupSettings: Codable, Equatable, Sendable {
     /// The backup storage: `s3://BUCKET[/PREFIX]` or `file:///directory`.
@@ -11,8 +13,12 @@ struct BackupSettings: Codable, Equatable, Sendable {
     var region: String?
     /// A file of certificates to trust instead of the system's, absolute.
     var caBundle: String?
+    /// Where the bucket's name goes: into the path or the host's name.
+    var addressing: S3Addressing?
     /// A file with credentials, absolute; the file holds the secret, its path is none.
     var passwdFile: String?
+    /// The profile of the AWS tools that has the credentials.
+    var profile: String?
     /// How many requests to backup storage run at a time.
     var transfers: Int?
     /// How long a close may wait for backup storage.
@@ -28,10 +34,14 @@ struct BackupSettings: Codable, Equatable, Sendable {
     static let defaultCloseTimeout = DurationArgument(seconds: 60)
 
     /// These settings, with those of `other` where these say nothing.
+    ///
+    /// Who we are is one setting: with a profile, no password file is taken over, and the other way round.
     func filled(from other: BackupSettings) -> BackupSettings {
-        BackupSettings(
+        let saysWho = passwdFile != nil || profile != nil
+        return BackupSettings(
             backup: backup ?? other.backup, endpoint: endpoint ?? other.endpoint, region: region ?? other.region,
-            caBundle: caBundle ?? other.caBundle, passwdFile: passwdFile ?? other.passwdFile,
+            caBundle: caBundle ?? other.caBundle, addressing: addressing ?? other.addressing,
+            passwdFile: saysWho ? passwdFile : other.passwdFile, profile: saysWho ? profile : other.profile,
             transfers: transfers ?? other.transfers, closeTimeout: closeTimeout ?? other.closeTimeout,
             whenBackupIsDown: whenBackupIsDown ?? other.whenBackupIsDown,
             allowInsecure: allowInsecure ?? other.allowInsecure)
@@ -63,6 +73,9 @@ struct BackupSettings: Codable, Equatable, Sendable {
         if backup.hasPrefix("s3://") { settings = settings.filled(from: .environment(environment)) }
         settings = settings.filled(from: remembered ?? BackupSettings())
         settings.backup = remembered?.backup ?? backup
+        guard settings.passwdFile == nil || settings.profile == nil else {
+            throw .backupConfiguration("a password file and a profile are two answers to one question: leave one out")
+        }
         try refuseSecrets(in: settings.endpoint, "the endpoint")
         try refuseSecrets(in: settings.backup, "the backup URL")
         return settings
@@ -80,7 +93,9 @@ struct BackupSettings: Codable, Equatable, Sendable {
         guard let url, let start = url.range(of: "://")?.upperBound else { return }
         guard !url[start...].prefix(while: { $0 != "/" }).contains("@") else {
             throw .backupConfiguration(
-                "\(name) must not hold credentials: put them into the environment or a --passwd-file")
+                "\(name) must not hold credentials: put them into the environment, a --passwd-file or a --profile")
         }
     }
 }
+
+extension S3Addressing: Codable {}

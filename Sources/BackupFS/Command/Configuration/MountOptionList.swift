@@ -1,6 +1,8 @@
 // `-o` of mount(8): `name` and `name=value`, comma-separated. Some are ours, some are the kernel's, some are for mount(8)
 // itself and arrive here all the same. An option that is none of them is refused: it may have been meant to protect data.
 
+import ObjectStorage
+
 /// The options of a mount that came with `-o`.
 struct MountOptionList: Equatable, Sendable {
     /// Values of our own settings.
@@ -22,7 +24,7 @@ struct MountOptionList: Equatable, Sendable {
     private static let dropped: Set<String> = [
         "defaults", "default_permissions", "rw", "async", "atime", "relatime", "auto", "noauto", "user", "nouser",
         "users",
-        "owner", "group", "_netdev", "nofail", "nonempty", "use_path_request_style",
+        "owner", "group", "_netdev", "nofail", "nonempty",
     ]
 
     init() {}
@@ -47,7 +49,9 @@ struct MountOptionList: Equatable, Sendable {
         if Self.passedOn.contains(name) { return fuse.append(name) }
         switch name {
         case "allow-insecure", "allow_insecure": settings.allowInsecure = true
+        case "use_path_request_style": settings.addressing = .path
         case "backup", "url", "endpoint", "region", "ca-bundle", "ca_bundle", "passwd-file", "passwd_file", "transfers",
+            "profile", "addressing",
             "close-timeout", "close_timeout", "when-backup-is-down", "when_backup_is_down", "log-level", "log_level",
             "log-format", "log_format", "max_threads":
             throw .wrongUsage("the mount option \(name) needs a value: -o \(name)=...")
@@ -63,6 +67,12 @@ struct MountOptionList: Equatable, Sendable {
         case "region": settings.region = value
         case "ca-bundle", "ca_bundle": settings.caBundle = value
         case "passwd-file", "passwd_file": settings.passwdFile = value
+        case "profile": settings.profile = value
+        case "addressing":
+            guard let addressing = S3Addressing(rawValue: value) else {
+                throw .wrongUsage("addressing=\(value) is neither path nor virtual")
+            }
+            settings.addressing = addressing
         case "transfers": settings.transfers = try Self.number(name, value, 1...256)
         case "max_threads": maximumThreads = try Self.number(name, value, 1...256)
         case "close-timeout", "close_timeout":
@@ -85,7 +95,7 @@ struct MountOptionList: Equatable, Sendable {
                 throw .wrongUsage("\(name)=\(value) is neither text nor json")
             }
             logFormat = format
-        case "use_path_request_style": break
+        case "use_path_request_style": settings.addressing = .path
         default: throw .wrongUsage("unknown mount option \(name)=\(value): see \"backupfs help mount\"")
         }
     }

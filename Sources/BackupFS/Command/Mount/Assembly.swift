@@ -18,7 +18,8 @@ enum Assembly {
         do throws(StoreConfigurationError) {
             let options = StoreOptions(
                 endpoint: settings.endpoint, region: settings.region, caBundle: settings.caBundle,
-                transfers: settings.transfers ?? BackupSettings.defaultTransfers, passwdFile: settings.passwdFile,
+                transfers: settings.transfers ?? BackupSettings.defaultTransfers, addressing: settings.addressing,
+                passwdFile: settings.passwdFile, profile: settings.profile,
                 allowInsecure: settings.allowInsecure ?? false)
             return try makeObjectStore(
                 try BackupURL(settings.backup ?? ""), options, environment: environment, logger: logger)

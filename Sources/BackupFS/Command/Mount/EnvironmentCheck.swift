@@ -74,9 +74,32 @@ struct EnvironmentCheck {
         let backup = CheckReport.Check(
             name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
         guard store.location.hasPrefix("s3://") else { return [backup, objectCheck(store)] }
-        return [
-            backup, objectCheck(store), .init(name: "clock", ok: true, detail: "within 15 minutes of the server's"),
-        ]
+        let objects = objectCheck(store)
+        return [backup, objects] + discoveryChecks(store.discoveries)
+    }
+
+    /// What a mount makes good by itself, and the operator should know.
+    private func discoveryChecks(_ discoveries: [StoreDiscovery]) -> [CheckReport.Check] {
+        var checks: [CheckReport.Check] = []
+        // A signed request that is off by more than 15 minutes is refused: S3 tells nothing finer.
+        var clock = CheckReport.Check(name: "clock", ok: true, detail: "within 15 minutes of the server's")
+        for discovery in discoveries {
+            switch discovery {
+            case .clock(let ahead):
+                let minutes = ahead.components.seconds / 60
+                let side = minutes > 0 ? "behind" : "ahead of"
+                clock.ok = false
+                clock.detail =
+                    "\(abs(minutes)) minutes \(side) the server's: set this machine's clock, with an NTP service "
+                    + "(a mount works, by the server's clock; new files get wrong times)"
+            case .region(let region):
+                checks.append(
+                    .init(name: "region", ok: true, detail: "the bucket is in \(region): write --region \(region)"))
+            case .host(let host):
+                checks.append(.init(name: "host", ok: true, detail: "the server sends its clients on to \(host)"))
+            }
+        }
+        return checks + [clock]
     }
 
     /// Writes, reads and removes one object.

@@ -11,7 +11,7 @@ struct BackupFSCommand: ParsableCommand {
         discussion: """
             PATH is a main directory, a mount point, or anything beneath one.
             "backupfs MAIN MOUNTPOINT -o OPTIONS" is the form that fstab uses: type fuse.backupfs.
-            Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a --passwd-file.
+            Credentials are found as the AWS CLI finds them (AWS_ACCESS_KEY_ID, profiles, roles), or in a --passwd-file.
             """,
         version: "backupfs \(version)",
         subcommands: [

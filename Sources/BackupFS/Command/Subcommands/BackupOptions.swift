@@ -1,4 +1,5 @@
 import ArgumentParser
+import ObjectStorage
 
 /// The options that say where and how to back up.
 struct BackupOptions: ParsableArguments {
@@ -18,6 +19,14 @@ struct BackupOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Credentials as KEY:SECRET, readable by its owner only.", valueName: "file"))
     var passwdFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The profile in ~/.aws/credentials and ~/.aws/config (AWS_PROFILE).", valueName: "name"))
+    var profile: String?
+
+    @Option(help: "Where the bucket's name goes: into the path, or into the host's name; at AWS virtual, else path.")
+    var addressing: S3Addressing?
+
     @Option(help: ArgumentHelp("Requests to backup storage at a time, 1 to 256.", valueName: "n"))
     var transfers: Int?
 
@@ -28,13 +37,16 @@ struct BackupOptions: ParsableArguments {
         if let transfers, !(1...256).contains(transfers) {
             throw ValidationError("--transfers \(transfers) is not a number from 1 to 256")
         }
+        if passwdFile != nil, profile != nil {
+            throw ValidationError("--passwd-file and --profile are two answers to one question: leave one out")
+        }
     }
 
     /// What was given.
     var settings: BackupSettings {
         BackupSettings(
-            backup: backup, endpoint: endpoint, region: region, caBundle: caBundle, passwdFile: passwdFile,
-            transfers: transfers, allowInsecure: allowInsecure ? true : nil)
+            backup: backup, endpoint: endpoint, region: region, caBundle: caBundle, addressing: addressing,
+            passwdFile: passwdFile, profile: profile, transfers: transfers, allowInsecure: allowInsecure ? true : nil)
     }
 }
 
@@ -50,3 +62,5 @@ extension BackupSettings {
         return settings
     }
 }
+
+extension S3Addressing: ExpressibleByArgument {}

@@ -18,6 +18,7 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func run() throws {
+        try ProcessHardening.hideSecrets()
         let checks = EnvironmentCheck(main: main, given: backup.settings.withAbsolutePaths).run()
         let failed = checks.filter { !$0.ok }.count
         if output.json {
@@ -41,7 +42,7 @@ struct CheckReport: Codable, Equatable {
 
     /// One thing that was tried.
     struct Check: Codable, Equatable {
-        /// What: `main`, `fuse`, `configuration`, `backup`, `objects`, `clock`.
+        /// What: `main`, `fuse`, `configuration`, `backup`, `objects`, `region` and `host` if they were found out, `clock`.
         var name: String
         /// Whether it works.
         var ok: Bool

@@ -124,6 +124,9 @@ extension ObjectStoreError {
 }
 
 extension BackupFileSystem {
+    /// Objects that are removed with one request.
+    private static let removalsAtOnce = 1000
+
     /// Takes in how a request to the store ended.
     ///
     /// When the store is back, everything that failed is due at once.
@@ -136,10 +139,15 @@ extension BackupFileSystem {
     func startBackground() {
         background.run { [self] in
             var failedRounds = 0
+            var nextSweep = ContinuousClock.now
             while !background.isStopped {
                 let failures = counters.now.catalogueFailures
                 let didWork = await doDueWork()
-                if counters.now.catalogueFailures > failures {
+                let hasFailed = counters.now.catalogueFailures > failures
+                if ContinuousClock.now >= nextSweep {
+                    nextSweep = .now + (await sweepUploads() ? .seconds(3600) : .seconds(60))
+                }
+                if hasFailed {
                     // What was done could not be recorded, and would be done again at once: a full disk, most likely.
                     failedRounds += 1
                     let pause = Duration.nanoseconds(BackgroundWorker.backoff(attempts: failedRounds + 1))
@@ -180,6 +188,25 @@ extension BackupFileSystem {
         }
     }
 
+    /// Aborts what interrupted uploads have left in the store; false if it cannot be asked.
+    private func sweepUploads() async -> Bool {
+        guard background.storeState.isReachable else { return false }
+        let deadline = ContinuousClock.now + .seconds(20)
+        do throws(FileSystemError) {
+            // Uploads below a prefix that is not ours are somebody's who needs them.
+            try await verifyOwnership(deadline: deadline)
+            do throws(ObjectStoreError) {
+                try await store.abortUnfinished(deadline: deadline)
+            } catch {
+                throw .backup(error)
+            }
+            return true
+        } catch {
+            logger.debug("interrupted uploads were not looked for", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
     private func pauseUntilDue() -> Duration {
         let next = try? read { reader throws(CatalogueError) in try reader.nextDue() }
         guard let due = next ?? nil else { return .seconds(60) }
@@ -189,20 +216,19 @@ extension BackupFileSystem {
     /// Does some of what is due; false if nothing was.
     private func doDueWork() async -> Bool {
         // With the store down one request at a time asks whether it is back.
-        let width = background.storeState.isReachable ? background.transfers : 1
+        let isReachable = background.storeState.isReachable
+        let width = isReachable ? background.transfers : 1
         let now = currentTime()
         let due = try? read { reader throws(CatalogueError) in
             (
                 resources: try reader.dueResources(now: now, limit: width),
-                removals: try reader.dueRemovals(now: now, limit: width)
+                removals: try reader.dueRemovals(now: now, limit: isReachable ? Self.removalsAtOnce : 1)
             )
         }
         guard let due, !(due.resources.isEmpty && due.removals.isEmpty) else { return false }
         await withTaskGroup { group in
             for item in due.resources { group.addTask { await self.settle(item.resource) } }
-            for item in due.removals {
-                group.addTask { await self.removeVersion(item.version, attempts: item.attempts) }
-            }
+            group.addTask { await self.removeVersions(due.removals) }
         }
         return true
     }

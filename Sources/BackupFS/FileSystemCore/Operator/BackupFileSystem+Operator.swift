@@ -115,8 +115,7 @@ extension BackupFileSystem: FileSystemOperator {
                 let versions = try await changeLater(.processCrash) { writer throws(CatalogueError) in
                     try writer.reader.versions(of: row.id).filter { $0.state == .removing || $0.state == .abandoned }
                 }
-                var succeeded = true
-                for version in versions where await !removeVersion(version, attempts: 0) { succeeded = false }
+                let succeeded = await removeVersions(versions.map { ($0, 0) })
                 guard let after = try read({ reader throws(CatalogueError) in try reader.resource(row.id) }) else {
                     return succeeded
                 }

@@ -78,7 +78,7 @@ extension BackupFileSystem {
         do throws(ObjectStoreError) {
             _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
             guard try Int64(sizeOf(staged)) == version.size,
-                try ContentDigests(ofFile: staged.number, length: version.size).sha256 == version.sha256
+                try ContentDigests(ofFile: staged.number, length: version.size, .content).sha256 == version.sha256
             else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }
@@ -161,7 +161,7 @@ extension BackupFileSystem {
                 if file.descriptor != nil { return true }
                 guard let found = try main.openFile(directory, place.name, writing: false),
                     try Int64(found.status().st_size) == version.size,
-                    let digests = try? ContentDigests(ofFile: found.number, length: version.size),
+                    let digests = try? ContentDigests(ofFile: found.number, length: version.size, .content),
                     digests.sha256 == version.sha256
                 else { return false }
                 try noteMainCopy(file, found)

@@ -80,34 +80,55 @@ extension BackupFileSystem {
         }
     }
 
-    /// Delete.5 and Delete.6 for one version, superseded or deleted; false if it is still there.
+    /// Delete.5 and Delete.6 for versions that are superseded or deleted; false if one of them is still there.
     @discardableResult
-    func removeVersion(_ version: Version, attempts: Int) async -> Bool {
+    func removeVersions(_ items: [(version: Version, attempts: Int)]) async -> Bool {
+        guard !items.isEmpty else { return true }
+        var failures: [String: ObjectStoreError] = [:]
+        do throws(ObjectStoreError) {
+            failures = try await store.delete(items.map(\.version.key), deadline: deadline(size: 0))
+        } catch {
+            for item in items { failures[item.version.key] = error }
+        }
+        if failures.count < items.count {
+            noteStore(nil)
+        } else if let error = failures.values.first(where: \.meansUnreachable) {
+            noteStore(error)
+        }
+        var isDone = await forget(items.filter { failures[$0.version.key] == nil })
+        for item in items {
+            guard let error = failures[item.version.key] else { continue }
+            isDone = false
+            noteRemovalFailure(item.version, attempts: item.attempts, .backup(error))
+        }
+        return isDone
+    }
+
+    /// Their objects are gone: the rows go, too, all or none.
+    private func forget(_ items: [(version: Version, attempts: Int)]) async -> Bool {
+        guard !items.isEmpty else { return true }
         do throws(FileSystemError) {
-            do throws(ObjectStoreError) {
-                try await store.delete(version.key, deadline: deadline(size: 0))
-                noteStore(nil)
-            } catch {
-                if error.meansUnreachable { noteStore(error) }
-                throw .backup(error)
-            }
             try reach("remove.object")
             try await changeLater(.processCrash) { writer throws(CatalogueError) in
-                try writer.forgetVersion(version.id)
+                for item in items { try writer.forgetVersion(item.version.id) }
             }
             return true
         } catch {
-            counters.add(\.removalsFailed)
-            logger.warning(
-                "an object could not be removed from backup", metadata: ["key": "\(version.key)", "error": "\(error)"])
-            record("Delete.7") { writer throws(CatalogueError) in
-                let now = currentTime()
-                let next = now + self.background.delay(attempts: attempts)
-                try writer.recordRemovalFailure(version.id, error: "\(error)", next: next, now: now)
-                guard let row = try writer.reader.resource(version.resource), row.status == .deleted else { return }
-                try writer.noteError(row.id, error: "\(error)", now: now)
-            }
+            for item in items { noteRemovalFailure(item.version, attempts: item.attempts, error) }
             return false
+        }
+    }
+
+    private func noteRemovalFailure(_ version: Version, attempts: Int, _ error: FileSystemError) {
+        counters.add(\.removalsFailed)
+        logger.warning(
+            "an object could not be removed from backup", metadata: ["key": "\(version.key)", "error": "\(error)"])
+        record("Delete.7") { writer throws(CatalogueError) in
+            let now = currentTime()
+            let next = now + self.background.delay(attempts: attempts)
+            try writer.recordRemovalFailure(version.id, error: "\(error)", next: next, now: now)
+            guard let row = try writer.reader.resource(version.resource), row.status == .deleted else { return }
+            try writer.noteError(row.id, error: "\(error)", now: now)
         }
     }
 }

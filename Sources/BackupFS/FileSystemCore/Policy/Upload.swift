@@ -100,7 +100,7 @@ extension BackupFileSystem {
         seen.size = size
         let digests: ContentDigests
         do throws(ObjectStoreError) {
-            digests = try ContentDigests(ofFile: source.number, length: size)
+            digests = try ContentDigests(ofFile: source.number, length: size, store.digestPlan(length: size))
         } catch {
             // A file that has become shorter is read again.
             if try source.status().st_size < before.st_size { return false }

@@ -37,7 +37,7 @@ extension BackupFileSystem {
         }
         let status = try descriptor.status()
         guard Int64(status.st_size) == version.size,
-            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size),
+            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size, .content),
             digests.sha256 == version.sha256
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         file.state.withLock { state in

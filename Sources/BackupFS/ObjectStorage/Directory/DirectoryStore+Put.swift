@@ -70,7 +70,7 @@ extension DirectoryStore {
         case .bytes(let bytes, _):
             try writeStored(bytes, file)
         case .file(let descriptor, let length, let digests):
-            let digester = ContentDigester()
+            let digester = MessageDigest.sha256()
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk, alignment: 4096)
             defer { buffer.deallocate() }
             var offset: Int64 = 0
@@ -83,7 +83,7 @@ extension DirectoryStore {
                 try writeStored(UnsafeRawBufferPointer(wanted), file, at: offset)
                 offset += Int64(count)
             }
-            guard digester.finish() == digests else { throw .contentChanged(key: key.text) }
+            guard digester.finish() == digests.sha256 else { throw .contentChanged(key: key.text) }
         }
     }
 

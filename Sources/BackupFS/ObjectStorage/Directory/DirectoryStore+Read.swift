@@ -79,7 +79,7 @@ extension DirectoryStore {
         _ object: OpenObject, _ expiry: Expiry,
         _ use: (UnsafeRawBufferPointer, Int64) throws(ObjectStoreError) -> Void
     ) throws(ObjectStoreError) -> String {
-        let digester = ContentDigester()
+        let digester = MessageDigest.sha256()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk, alignment: 4096)
         defer { buffer.deallocate() }
         var offset: Int64 = 0
@@ -100,7 +100,7 @@ extension DirectoryStore {
             try use(bytes, offset)
             offset += Int64(count)
         }
-        return digester.finish().sha256Hex
+        return hexadecimal(digester.finish())
     }
 
     func remove(_ key: DirectoryKey, _ tree: DirectoryTree) throws(ObjectStoreError) {

@@ -49,6 +49,9 @@ package final class RetryingStore: ObjectStore {
     }
 
     package var location: String { inner.location }
+    package var discoveries: [StoreDiscovery] { inner.discoveries }
+    package var proof: String? { inner.proof }
+    package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await retry("check", "", deadline) { inner async throws(ObjectStoreError) in
@@ -93,13 +96,56 @@ package final class RetryingStore: ObjectStore {
         }
     }
 
+    package func delete(
+        _ keys: [String], deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> [String: ObjectStoreError] {
+        try await retry("delete", "\(keys.count) keys", deadline) { inner async throws(ObjectStoreError) in
+            try await inner.delete(keys, deadline: deadline)
+        }
+    }
+
+    package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        try await retry("abort", "", deadline) { inner async throws(ObjectStoreError) in
+            try await inner.abortUnfinished(deadline: deadline)
+        }
+    }
+
+    /// One call of this store, as the store behind sees it while it works for it.
+    private struct Call: Sendable {
+        let store: RetryingStore
+        /// How often bytes were damaged, in all of the call's requests.
+        let damages = Counter()
+    }
+
+    private final class Counter: Sendable {
+        private let count = Atomic(0)
+
+        var value: Int { count.load(ordering: .relaxed) }
+
+        func add() { count.add(1, ordering: .relaxed) }
+    }
+
+    @TaskLocal private static var call: Call?
+
+    /// Tries one of several requests that make up a call by the same rules as the call itself, so that a failure costs
+    /// a part of a large object and not all of it; once, if nobody retries the call.
+    static func part<Answer: Sendable>(
+        _ operation: String, _ key: String, deadline: ContinuousClock.Instant,
+        _ request: () async throws(ObjectStoreError) -> Answer
+    ) async throws(ObjectStoreError) -> Answer {
+        guard let call else { return try await request() }
+        return try await call.store.retry(operation, key, deadline, call) { _ async throws(ObjectStoreError) in
+            try await request()
+        }
+    }
+
     /// Tries until it works, fails for good, or the next attempt would start after the deadline.
     private func retry<Answer: Sendable>(
-        _ operation: String, _ key: String, _ deadline: ContinuousClock.Instant,
+        _ operation: String, _ key: String, _ deadline: ContinuousClock.Instant, _ outer: Call? = nil,
         _ request: (any ObjectStore) async throws(ObjectStoreError) -> Answer
     ) async throws(ObjectStoreError) -> Answer {
+        let call = outer ?? Call(store: self)
         var failures = 0
-        var damages = 0
         var lastError: ObjectStoreError?
         while true {
             let outages: Int
@@ -110,7 +156,10 @@ package final class RetryingStore: ObjectStore {
             }
             let started = ContinuousClock.now
             do throws(ObjectStoreError) {
-                let answer = try await request(inner)
+                let outcome = await Self.$call.withValue(call) {
+                    await Result { () async throws(ObjectStoreError) in try await request(inner) }
+                }
+                let answer = try outcome.get()
                 gate.note(.answered, began: outages)
                 budget.withLock { $0.noteAnswer() }
                 return answer
@@ -118,8 +167,10 @@ package final class RetryingStore: ObjectStore {
                 gate.note(CircuitBreaker.Finding(error, after: .now - started), began: outages)
                 // That there was no time left says less than what went wrong before.
                 if case .deadlineExceeded = error { throw lastError ?? error }
-                if case .corrupted = error { damages += 1 }
-                guard error.isTransient, damages < Self.corruptedAttempts, !Task.isCancelled else { throw error }
+                if case .corrupted = error { call.damages.add() }
+                guard error.isTransient, call.damages.value < Self.corruptedAttempts, !Task.isCancelled else {
+                    throw error
+                }
                 failures += 1
                 lastError = error
                 // During an outage the gate is the wait, and what comes after it is no storm: nobody was sent meanwhile.

@@ -11,6 +11,8 @@ struct S3Failure: Sendable, Equatable {
     /// Whether it is what servers say to a plain request on a port for TLS.
     let wantsTLS: Bool
     let bucketRegion: String?
+    /// The host that a redirect points to.
+    let otherHost: String?
     let retryAfter: Duration?
 
     init(_ answer: S3Answer) {
@@ -28,9 +30,22 @@ struct S3Failure: Sendable, Equatable {
         self.message = isXML ? message : ""
         isForeign = !answer.body.isEmpty && (!isXML || code.isEmpty)
         bucketRegion = (answer.bucketRegion ?? region).map(Self.plain)
+        otherHost = answer.location.flatMap { try? S3Endpoint.split($0, setting: "", allowInsecure: true).0.host }
         retryAfter = answer.retryAfter
         let page = isForeign ? String(decoding: answer.body.prefix(1000), as: UTF8.self) : ""
         wantsTLS = page.contains("HTTPS") || page.contains("SSL-enabled")
+    }
+
+    /// What was said about one object in a good answer about many.
+    init(code: String, message: String) {
+        status = 200
+        self.code = Self.plain(code)
+        self.message = Self.plain(message)
+        isForeign = false
+        wantsTLS = false
+        bucketRegion = nil
+        otherHost = nil
+        retryAfter = nil
     }
 
     /// Whether the body is an S3 error.
@@ -75,8 +90,9 @@ struct S3Failure: Sendable, Equatable {
         case 408, 409, 425, 429, 500...599: return .unreachable(reason: text, retryAfter: retryAfter)
         case 300...399:
             let region = bucketRegion.map { ": the bucket is in region \($0)" } ?? ""
+            let host = otherHost.map { ", to \(Self.plain($0))" } ?? ""
             return .rejected(
-                code: name, message: "the server points elsewhere\(region): correct the endpoint or the region")
+                code: name, message: "the server points elsewhere\(host)\(region): correct the endpoint or the region")
         default: return .rejected(code: name, message: message)
         }
     }
@@ -87,7 +103,8 @@ struct S3Failure: Sendable, Equatable {
         return "status \(status)" + (parts.isEmpty ? "" : ", " + parts.joined(separator: ": "))
     }
 
-    private static func plain(_ text: String) -> String {
+    /// A server's text on one line, cut to what an operator reads.
+    static func plain(_ text: String) -> String {
         String(text.unicodeScalars.prefix(300).map { $0.value < 0x20 || $0.value == 0x7f ? " " : Character($0) })
     }
 }

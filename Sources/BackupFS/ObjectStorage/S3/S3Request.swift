@@ -3,6 +3,7 @@ struct S3Request: Sendable {
     enum Method: String, Sendable {
         case get = "GET"
         case put = "PUT"
+        case post = "POST"
         case head = "HEAD"
         case delete = "DELETE"
     }
@@ -13,20 +14,27 @@ struct S3Request: Sendable {
         case read
         /// A close waits for it.
         case write
+        /// A part of a large object that a recovery waits for.
+        case readPart
+        /// A part of a large object that a close waits for.
+        case writePart
         /// Nobody waits for it.
         case upkeep
+
+        /// Whether it carries a part of a large object.
+        var isPart: Bool { self == .readPart || self == .writePart }
     }
 
     enum Body: Sendable {
         case none
-        case bytes([UInt8], ContentDigests)
-        /// `length` bytes of an open file from offset 0.
-        case file(descriptor: Int32, length: Int64, ContentDigests)
+        case bytes([UInt8], BodyDigests)
+        /// `length` bytes of an open file from `offset` on.
+        case file(descriptor: Int32, offset: Int64, length: Int64, BodyDigests)
 
-        var digests: ContentDigests? {
+        var digests: BodyDigests? {
             switch self {
             case .none: nil
-            case .bytes(_, let digests), .file(_, _, let digests): digests
+            case .bytes(_, let digests), .file(_, _, _, let digests): digests
             }
         }
 
@@ -35,7 +43,7 @@ struct S3Request: Sendable {
             switch self {
             case .none: 0
             case .bytes(let bytes, _): Int64(bytes.count)
-            case .file(_, let length, _): length
+            case .file(_, _, let length, _): length
             }
         }
     }
@@ -44,8 +52,10 @@ struct S3Request: Sendable {
     enum Sink: Sendable {
         /// At most `limit` bytes in memory.
         case memory(limit: Int)
-        /// Into a file from offset 0, at most `limit` bytes.
-        case file(descriptor: Int32, limit: Int64)
+        /// Into a file from `offset` on: that part of an object of at most `limit` bytes, or from 0 on all of it.
+        case file(descriptor: Int32, offset: Int64, limit: Int64)
+        /// Nowhere; the answer has its SHA-256.
+        case digest
     }
 
     var method: Method
@@ -63,12 +73,14 @@ struct S3Request: Sendable {
     /// Whether it is sent although the server is known to be down: it asks whether that is still so.
     var isProbe = false
 
-    /// The headers to send, signed for now.
-    func signedHeaders(_ signer: SignatureV4, host: String) -> [(name: String, value: String)] {
-        let timestamp = SignatureV4.Timestamp()
-        let payload = body.digests?.sha256Hex ?? SignatureV4.emptyPayload
+    /// The headers to send, signed for `timestamp`; without a signature if there is no signer.
+    func headers(
+        _ signer: SignatureV4?, host: String, at timestamp: SignatureV4.Timestamp
+    ) -> [(name: String, value: String)] {
         var headers = headers
         headers.append(("host", host))
+        guard let signer else { return headers }
+        let payload = body.digests?.sha256Hex ?? SignatureV4.emptyPayload
         headers.append(("x-amz-content-sha256", payload))
         headers.append(("x-amz-date", timestamp.text))
         if let token = signer.credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
@@ -89,20 +101,30 @@ struct S3Answer: Sendable {
     var etag: String?
     /// In bytes, as the header said.
     var contentLength: Int64?
+    /// Which bytes of how many the body holds, if it does not hold all.
+    var contentRange: ContentRange?
     /// Whether the body ends with a mark of its own.
     var isChunked = false
     /// User metadata, lower-case names without `x-amz-meta-`.
     var metadata: [String: String] = [:]
     /// The bucket's region, on some redirects.
     var bucketRegion: String?
+    /// Where a redirect points to.
+    var location: String?
+    /// The server's clock, in seconds since 1970.
+    var date: Int64?
     /// How long the server asks to be left alone.
     var retryAfter: Duration?
     /// Whether the server says that the ETag is not the content's MD5 because it encrypts with keys of its own.
     var isETagOpaque = false
+    /// What the request was signed with.
+    var signing: Signing?
     /// The body, unless it went into a file.
     var body: [UInt8] = []
     /// How many bytes of the body came.
     var received: Int64 = 0
+    /// SHA-256 of the body, if that was asked for.
+    var sha256: [UInt8] = []
 
     /// Takes in one line of the head of the answer, without its line end; a status line starts anew.
     mutating func read(headerLine line: UnsafeRawBufferPointer) {
@@ -118,9 +140,12 @@ struct S3Answer: Sendable {
         switch name {
         case "etag": etag = value.filter { $0 != "\"" }
         case "content-length": contentLength = Int64(value)
+        case "content-range": contentRange = ContentRange(value)
         case "transfer-encoding": isChunked = value.lowercased().hasSuffix("chunked")
         case "retry-after": retryAfter = RetryAfter.parse(String(value))
         case "x-amz-bucket-region": bucketRegion = String(value)
+        case "location": location = String(value)
+        case "date": date = ServerClock.seconds(String(value))
         case "x-amz-server-side-encryption": isETagOpaque = value.hasPrefix("aws:kms")
         case "x-amz-server-side-encryption-customer-algorithm": isETagOpaque = true
         case _ where name.hasPrefix("x-amz-meta-"):

@@ -1,89 +1,84 @@
-// Backup storage in an S3 bucket: plain signed requests with path-style addresses, one object a PUT. What servers do
-// differently is met by not relying on it: the content's MD5 is sent and compared with the ETag, a missing bucket is
+// Backup storage in an S3 bucket: signed requests, one object a PUT, or its parts in parallel if it is large. What servers
+// do differently is met by not relying on it: the content's MD5 is sent and compared with the ETag, a missing bucket is
 // looked for before it is written to, and absence is believed only from an S3 server.
 
 import Foundation
+import Logging
 
 /// An object store in an S3 bucket.
 package final class S3Store: ObjectStore {
     package let location: String
-    private let configuration: S3Configuration
-    private let loop: TransferLoop
-    /// Reads files again to find out who changed the bytes.
-    private let digesting = BlockingQueue(label: "backupfs.s3.digests", width: 2)
+    let configuration: S3Configuration
+    let loop: SigningLoop
+    let logger: Logger
+    /// Reads files again, for digests that nobody has made, and to find out who changed the bytes.
+    let digesting = BlockingQueue(label: "backupfs.s3.digests", width: 2)
+    let enforcement: Enforcement
+    let unfinished = UnfinishedUploads()
+    /// Whether the server has refused a batch of removals as such.
+    let refusesBatches = Flag()
 
     /// Starts the thread for this server; asks it nothing yet.
     ///
     /// Throws `.localFile` with ENOMEM if libcurl cannot be used.
-    package convenience init(_ configuration: S3Configuration) throws(ObjectStoreError) {
-        try self.init(configuration, timeouts: TransferTimeouts())
+    package convenience init(
+        _ configuration: S3Configuration, logger: Logger = Logger(label: "s3") { _ in SwiftLogNoOpLogHandler() }
+    ) throws(ObjectStoreError) {
+        try self.init(configuration, timeouts: TransferTimeouts(), logger: logger)
     }
 
-    init(_ configuration: S3Configuration, timeouts: TransferTimeouts) throws(ObjectStoreError) {
+    /// `enforcement` is what is known of the server's own checks; by default nothing.
+    init(
+        _ configuration: S3Configuration, timeouts: TransferTimeouts, clock: ServerClock = ServerClock(),
+        enforcement: Enforcement = Enforcement(),
+        logger: Logger = Logger(label: "s3") { _ in SwiftLogNoOpLogHandler() }
+    ) throws(ObjectStoreError) {
         self.configuration = configuration
+        self.logger = logger
+        self.enforcement = enforcement
         location =
             configuration.prefix.isEmpty
             ? "s3://\(configuration.bucket)" : "s3://\(configuration.bucket)/\(configuration.prefix)"
-        let settings = TransferSettings(
-            endpoint: configuration.endpoint, caBundle: configuration.caBundle,
-            signer: SignatureV4(credentials: configuration.credentials, region: configuration.region),
-            timeouts: timeouts)
-        loop = try TransferLoop(settings, transfers: configuration.transfers)
+        loop = try SigningLoop(configuration, timeouts: timeouts, clock: clock, logger: logger)
     }
 
     deinit { loop.stop() }
 
+    package var discoveries: [StoreDiscovery] { loop.discoveries }
+
     /// While it is held, requests that were not sent yet end with `.unreachable`, all but checks.
     func hold(_ isHeld: Bool) { loop.hold(isHeld) }
 
+    package var proof: String? { enforcement.known.map { "\($0)" } }
+
+    package func digestPlan(length: Int64) -> DigestPlan {
+        configuration.objects.cut.layout(length: length).map { .parts(size: $0.size) } ?? .whole
+    }
+
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
+        try await checkBucket(deadline: deadline)
+        // With the store held back only the listing gets through, and its answer is what everybody waits for.
+        if enforcement.known == nil { await probe(deadline: deadline) }
+    }
+
+    private func checkBucket(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         var request = listRequest(prefix: "", [("max-keys", "1")], lane: .read)
         request.isProbe = true
         let answer = try await loop.run(request, deadline: deadline)
         _ = try page(answer)
     }
 
-    package func put(
-        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
-    ) async throws(ObjectStoreError) {
-        var request = try objectRequest(.put, .write, key)
-        switch body {
-        case .bytes(let bytes): request.body = .bytes(bytes, ContentDigests(of: bytes))
-        case .file(let descriptor, let length, let digests):
-            request.body = .file(descriptor: descriptor, length: length, digests)
-        }
-        request.headers = try headers(attributes)
-        let answer = try await loop.run(request, deadline: deadline)
-        guard answer.status == 200, answer.body.isEmpty || !S3Failure(answer).hasCode else {
-            let failure = S3Failure(answer)
-            let error = failure.error(key: key, bucket: location)
-            throw failure.meansDifferentBytes ? try await blame(request.body, error, deadline: deadline) : error
-        }
-        if let etag = answer.etag?.lowercased(), !answer.isETagOpaque, etag.isMD5, let sent = request.body.digests,
-            etag != hexadecimal(sent.md5)
-        {
-            let error = ObjectStoreError.corrupted(key: key, reason: "the server stored other bytes than those sent")
-            throw try await blame(request.body, error, deadline: deadline)
-        }
-    }
-
-    package func get(
-        _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
-    ) async throws(ObjectStoreError) -> ObjectSummary {
-        var request = try objectRequest(.get, .read, key)
-        request.sink = .file(descriptor: descriptor, limit: limit)
-        let answer = try await loop.run(request, deadline: deadline)
-        guard answer.status == 200 else { throw try await confirmed(answer, key: key, deadline: deadline) }
-        guard answer.isChunked || answer.contentLength == answer.received else {
-            throw .unreachable(reason: "the answer ended after \(answer.received) bytes, before its end")
-        }
-        try LocalFile(descriptor).truncate(to: answer.received)
-        return ObjectSummary(size: answer.received, metadata: answer.metadata)
-    }
-
     package func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
     {
-        let answer = try await loop.run(try objectRequest(.head, .read, key), deadline: deadline)
+        guard let answer = try await headAnswer(key, deadline: deadline) else { return nil }
+        return ObjectSummary(size: answer.contentLength ?? 0, metadata: answer.metadata)
+    }
+
+    /// A good answer with a length; nil if the server says that the object is not there.
+    func headAnswer(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> S3Answer? {
+        var request = try objectRequest(.head, .read, key)
+        request.headers = configuration.objects.accessHeaders
+        let answer = try await loop.run(request, deadline: deadline)
         guard answer.status == 200 else {
             let error = try await confirmed(answer, key: key, deadline: deadline)
             if case .notFound = error { return nil }
@@ -92,7 +87,7 @@ package final class S3Store: ObjectStore {
         guard let size = answer.contentLength, size >= 0 else {
             throw .unreachable(reason: "the server did not say how long \(key) is")
         }
-        return ObjectSummary(size: size, metadata: answer.metadata)
+        return answer
     }
 
     package func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
@@ -106,7 +101,6 @@ package final class S3Store: ObjectStore {
     package func list(
         prefix: String, after key: String?, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [ListedObject] {
-        let root = configuration.prefix.isEmpty ? "" : configuration.prefix + "/"
         var objects: [ListedObject] = []
         var continuation: String?
         repeat {
@@ -136,12 +130,12 @@ package final class S3Store: ObjectStore {
     /// The error behind a bad answer about an object.
     ///
     /// A 404 without a code says neither that the bucket is there nor that an S3 server answered: a listing does.
-    private func confirmed(
+    func confirmed(
         _ answer: S3Answer, key: String, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectStoreError {
         let failure = S3Failure(answer)
         let error = failure.error(key: key, bucket: location)
-        if case .notFound = error, !failure.hasCode { try await check(deadline: deadline) }
+        if case .notFound = error, !failure.hasCode { try await checkBucket(deadline: deadline) }
         return error
     }
 
@@ -155,55 +149,37 @@ package final class S3Store: ObjectStore {
         return page
     }
 
-    /// Whose fault it is that the server has other bytes than the digests say: the network's, or the file has changed.
-    private func blame(
-        _ body: S3Request.Body, _ error: ObjectStoreError, deadline: ContinuousClock.Instant
-    ) async throws(ObjectStoreError) -> ObjectStoreError {
-        guard case .file(let descriptor, let length, let digests) = body, case .corrupted(let key, _) = error else {
-            return error
-        }
-        let file = try OwnedDescriptor(duplicating: descriptor)
-        let isSame = try await digesting.run(deadline: deadline) { _ throws(ObjectStoreError) in
-            try ContentDigests(ofFile: file.number, length: length) == digests
-        }
-        return isSame ? error : .contentChanged(key: key)
-    }
+    // MARK: Requests
 
-    private func objectRequest(
-        _ method: S3Request.Method, _ lane: S3Request.Lane, _ key: String
+    /// What every whole key starts with.
+    var root: String { configuration.prefix.isEmpty ? "" : configuration.prefix + "/" }
+
+    /// A request about one object; the query's values are not encoded yet.
+    func objectRequest(
+        _ method: S3Request.Method, _ lane: S3Request.Lane, _ key: String, _ query: [(String, String)] = []
     ) throws(ObjectStoreError) -> S3Request {
-        let full = configuration.prefix.isEmpty ? key : "\(configuration.prefix)/\(key)"
+        let full = root + key
         guard !key.isEmpty, full.utf8.count <= 1024, full.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
             throw .rejected(code: "InvalidKey", message: "S3 cannot hold the key \(key)")
         }
-        let path = "\(configuration.endpoint.basePath)/\(configuration.bucket)/\(percentEncoded(full, keeping: "/"))"
-        return S3Request(method: method, lane: lane, key: key, path: path)
+        let path = "\(configuration.address.path)/\(percentEncoded(full, keeping: "/"))"
+        return S3Request(method: method, lane: lane, key: key, path: path, query: Self.encoded(query))
+    }
+
+    /// A request about the bucket; the query's values are not encoded yet.
+    func bucketRequest(
+        _ method: S3Request.Method, _ lane: S3Request.Lane, _ query: [(String, String)]
+    ) -> S3Request {
+        S3Request(
+            method: method, lane: lane, key: "", path: configuration.address.root, query: Self.encoded(query),
+            sink: .memory(limit: 8 << 20))
     }
 
     private func listRequest(prefix: String, _ more: [(String, String)], lane: S3Request.Lane) -> S3Request {
-        let root = configuration.prefix.isEmpty ? "" : configuration.prefix + "/"
-        let parameters = [("encoding-type", "url"), ("list-type", "2"), ("prefix", root + prefix)] + more
-        let query = parameters.map { "\($0)=\(percentEncoded($1))" }.sorted().joined(separator: "&")
-        return S3Request(
-            method: .get, lane: lane, key: "", path: "\(configuration.endpoint.basePath)/\(configuration.bucket)",
-            query: query, sink: .memory(limit: 8 << 20))
+        bucketRequest(.get, lane, [("encoding-type", "url"), ("list-type", "2"), ("prefix", root + prefix)] + more)
     }
 
-    private func headers(_ attributes: ObjectAttributes) throws(ObjectStoreError) -> [(name: String, value: String)] {
-        var headers = [(name: "content-type", value: attributes.contentType)]
-        for (name, value) in attributes.metadata { headers.append(("x-amz-meta-\(name)", value)) }
-        for header in headers {
-            let isName = header.name.utf8.allSatisfy { byte in
-                (97...122).contains(byte) || (48...57).contains(byte) || "-_.".utf8.contains(byte)
-            }
-            guard isName, header.value.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-                throw .rejected(code: "InvalidMetadata", message: "a header cannot hold the metadata \(header.name)")
-            }
-        }
-        return headers
+    private static func encoded(_ query: [(String, String)]) -> String {
+        query.map { "\($0)=\(percentEncoded($1))" }.sorted().joined(separator: "&")
     }
-}
-
-extension String {
-    fileprivate var isMD5: Bool { utf8.count == 32 && allSatisfy(\.isHexDigit) }
 }

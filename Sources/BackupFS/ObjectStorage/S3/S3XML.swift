@@ -1,8 +1,6 @@
 // The little XML that S3 speaks: elements with text, no attributes that matter. What comes is not trusted: no document
 // types, no entities but the predefined ones, bounded depth; the size is bounded by whoever read it.
 
-import Foundation
-
 /// Reads a document element by element.
 struct S3XML {
     private static let deepest = 16
@@ -93,7 +91,7 @@ struct S3ListPage: Equatable {
         var isGood = true
         let isComplete = S3XML.read(document) { path, text in
             switch path.dropFirst().joined(separator: "/") {
-            case "Contents/Key": key = Self.decoded(text)
+            case "Contents/Key": key = S3XML.decoded(text)
             case "Contents/Size": size = Int64(text)
             case "Contents":
                 if let key, let size, size >= 0 {
@@ -115,9 +113,4 @@ struct S3ListPage: Equatable {
     }
 
     private init() {}
-
-    /// Undoes `encoding-type=url`, where a plus stands for a space.
-    private static func decoded(_ text: String) -> String? {
-        text.replacing("+", with: " ").removingPercentEncoding
-    }
 }

@@ -14,11 +14,11 @@ final class SignatureV4: Sendable {
 
         init(_ text: String) { self.text = text }
 
-        /// The time now.
-        init() {
-            var now = time(nil)
+        /// A moment in seconds since 1970.
+        init(seconds: Int64) {
+            var moment = time_t(seconds)
             var parts = tm()
-            gmtime_r(&now, &parts)
+            gmtime_r(&moment, &parts)
             func digits(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
             text =
                 "\(parts.tm_year + 1900)\(digits(parts.tm_mon + 1))\(digits(parts.tm_mday))T"
@@ -32,7 +32,7 @@ final class SignatureV4: Sendable {
     static let emptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
     let credentials: S3Credentials
-    private let region: String
+    let region: String
     private let service: String
     /// The signing key of the last day seen.
     private let key = Mutex<(day: Substring, key: [UInt8])>(("", []))

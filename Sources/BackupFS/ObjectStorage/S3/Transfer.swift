@@ -23,12 +23,22 @@ final class TransferHandle {
     }
 }
 
+/// A request as it goes over the wire, decided at the moment it is sent.
+struct SignedRequest: Sendable {
+    let endpoint: S3Endpoint
+    let headers: [(name: String, value: String)]
+    var usesProxy = true
+    /// What it was signed with; nil if it was not.
+    var signing: Signing?
+}
+
 /// The settings that all requests share.
 struct TransferSettings: Sendable {
-    let endpoint: S3Endpoint
     let caBundle: String?
-    let signer: SignatureV4
+    let proxies: ProxySettings
     var timeouts = TransferTimeouts()
+    /// In bytes a second, both directions together; nil: no limit.
+    var bandwidth: Int64?
 }
 
 /// One request that runs.
@@ -44,29 +54,39 @@ final class Transfer {
     private var headers: UnsafeMutablePointer<curl_slist>?
     private var progress = TransferProgress(now: .now)
     private let settings: TransferSettings
+    private let signed: SignedRequest
+    /// What the limit of bandwidth lets it move.
+    var share: BandwidthShare
+    private lazy var digest = MessageDigest.sha256()
 
     /// Prepares the handle; the request is signed now.
     init(_ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings) {
         self.submission = submission
         self.handle = handle
         self.settings = settings
+        signed = submission.sign(submission.request)
+        share = BandwidthShare(isLimited: settings.bandwidth != nil)
         configure()
     }
 
     deinit { curl_slist_free_all(headers) }
+
+    /// The proxy's URL, perhaps with a password; empty: none.
+    private var proxy: String { signed.usesProxy ? settings.proxies.proxy(for: signed.endpoint) : "" }
 
     private func configure() {
         let easy = handle.easy
         curl_easy_reset(easy)
         handle.errorText[0] = 0
         let query = request.query.isEmpty ? "" : "?" + request.query
-        backupfs_curl_set_string(easy, CURLOPT_URL, settings.endpoint.origin + request.path + query)
+        backupfs_curl_set_string(easy, CURLOPT_URL, signed.endpoint.origin + request.path + query)
         backupfs_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, handle.errorText)
         for (option, value) in Self.constants { backupfs_curl_set_long(easy, option, value) }
         backupfs_curl_set_bound_unsent(easy)
-        backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, settings.endpoint.isSecure ? "https" : "http")
-        // What is not encrypted goes to this machine or where the operator said, never to a proxy.
-        if !settings.endpoint.isSecure { backupfs_curl_set_string(easy, CURLOPT_PROXY, "") }
+        backupfs_curl_set_string(easy, CURLOPT_PROTOCOLS_STR, signed.endpoint.isSecure ? "https" : "http")
+        // Both are always set: libcurl would look into the environment itself.
+        backupfs_curl_set_string(easy, CURLOPT_PROXY, proxy)
+        backupfs_curl_set_string(easy, CURLOPT_NOPROXY, settings.proxies.exceptions)
         if let bundle = settings.caBundle { backupfs_curl_set_string(easy, CURLOPT_CAINFO, bundle) }
         let remaining = ContinuousClock.now.duration(to: submission.deadline)
         let connect = max(1, min(settings.timeouts.connect, remaining).milliseconds)
@@ -75,11 +95,12 @@ final class Transfer {
         case .get: break
         case .head: backupfs_curl_set_long(easy, CURLOPT_NOBODY, 1)
         case .delete: backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "DELETE")
-        case .put:
+        case .put, .post:
             backupfs_curl_set_long(easy, CURLOPT_UPLOAD, 1)
+            if request.method == .post { backupfs_curl_set_string(easy, CURLOPT_CUSTOMREQUEST, "POST") }
             backupfs_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(request.body.length))
         }
-        for header in request.signedHeaders(settings.signer, host: settings.endpoint.host) {
+        for header in signed.headers {
             // libcurl sends a header without a value only if it is written with a semicolon.
             add(header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)")
         }
@@ -135,15 +156,19 @@ final class Transfer {
     }
 
     private func produce(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-        let wanted = UnsafeMutableRawBufferPointer(
-            rebasing: buffer[..<Int(min(Int64(buffer.count), max(0, request.body.length - sent)))])
+        var count = Int(min(Int64(buffer.count), max(0, request.body.length - sent)))
+        if count > 0 {
+            guard share.mayMove else { return Int(CURL_READFUNC_PAUSE) }
+            count = share.take(atMost: count)
+        }
+        let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
         switch request.body {
         case .none: return 0
         case .bytes(let bytes, _):
             bytes.withUnsafeBytes { wanted.copyMemory(from: .init(rebasing: $0[Int(sent)..<Int(sent) + wanted.count])) }
-        case .file(let descriptor, _, _):
+        case .file(let descriptor, let offset, _, _):
             do throws(ObjectStoreError) {
-                guard try LocalFile(descriptor).read(at: sent, into: wanted) == wanted.count else {
+                guard try LocalFile(descriptor).read(at: offset + sent, into: wanted) == wanted.count else {
                     throw .contentChanged(key: request.key)
                 }
             } catch {
@@ -155,6 +180,11 @@ final class Transfer {
         return wanted.count
     }
 
+    /// Lets it move so many bytes more.
+    func grant(_ count: Int) {
+        if share.grant(count) { curl_easy_pause(handle.easy, CURLPAUSE_CONT) }
+    }
+
     private func consumeHeader(_ line: UnsafeRawBufferPointer) -> Int {
         progress.noteAnswer(now: .now)
         var end = line.count
@@ -164,15 +194,15 @@ final class Transfer {
     }
 
     private func consume(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard bytes.isEmpty || share.mayMove else { return Int(CURL_WRITEFUNC_PAUSE) }
+        share.charge(bytes.count)
         do throws(ObjectStoreError) {
             switch request.sink {
-            case .file(let descriptor, let limit) where answer.status == 200:
-                let length = max(answer.contentLength ?? 0, answer.received + Int64(bytes.count))
-                guard length <= limit else {
-                    throw .corrupted(key: request.key, reason: "\(length) bytes or more, the limit is \(limit)")
-                }
-                try LocalFile(descriptor).write(bytes, at: answer.received)
-            case .file: keep(bytes, limit: 64 * 1024)
+            case .file(let descriptor, let offset, let limit) where [200, 206].contains(answer.status):
+                try checkRange(offset: offset, more: bytes.count, limit: limit)
+                try LocalFile(descriptor).write(bytes, at: offset + answer.received)
+            case .digest where answer.status == 200: digest.update(bytes)
+            case .file, .digest: keep(bytes, limit: 64 * 1024)
             case .memory(let limit):
                 guard answer.body.count + bytes.count <= limit || answer.status != 200 else {
                     throw .rejected(code: "AnswerTooLong", message: "the server sent more than \(limit) bytes")
@@ -188,6 +218,18 @@ final class Transfer {
         return bytes.count
     }
 
+    /// Throws `.corrupted` if the server sends more than the limit, or other bytes than were asked for.
+    private func checkRange(offset: Int64, more: Int, limit: Int64) throws(ObjectStoreError) {
+        let sent = answer.contentRange?.total ?? answer.contentLength ?? 0
+        let length = max(sent, offset + answer.received + Int64(more))
+        guard length <= limit else {
+            throw .corrupted(key: request.key, reason: "\(length) bytes or more, the limit is \(limit)")
+        }
+        guard (answer.status == 206 ? answer.contentRange?.first : 0) == offset else {
+            throw .corrupted(key: request.key, reason: "the server sent another range than the one asked for")
+        }
+    }
+
     /// Keeps what fits; the rest of an endless error page is of no interest.
     private func keep(_ bytes: UnsafeRawBufferPointer, limit: Int) {
         answer.body.append(contentsOf: bytes.prefix(max(0, limit - answer.body.count)))
@@ -195,6 +237,7 @@ final class Transfer {
 
     /// Why the request has failed although libcurl still waits; nil while it may go on.
     func stall(now: ContinuousClock.Instant) -> ObjectStoreError? {
+        if share.isStarved { progress.noteHeldBack(now: now) }
         var sent: curl_off_t = 0
         backupfs_curl_get_offset(handle.easy, CURLINFO_SIZE_UPLOAD_T, &sent)
         progress.look(sent: Int64(sent), now: now)
@@ -204,14 +247,20 @@ final class Transfer {
     /// What came of it, once libcurl is done.
     func outcome(_ code: CURLcode) -> Result<S3Answer, ObjectStoreError> {
         if let failure { return .failure(failure) }
-        if code == CURLE_OK { return .success(answer) }
+        if code == CURLE_OK {
+            answer.signing = signed.signing
+            if case .digest = request.sink { answer.sha256 = digest.finish() }
+            return .success(answer)
+        }
         let text =
             handle.errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: handle.errorText)
         if code == CURLE_OPERATION_TIMEDOUT, submission.deadline <= .now {
             return .failure(.deadlineExceeded(reason: text))
         }
         return .failure(
-            ObjectStoreError(curl: code, text: text, endpoint: settings.endpoint, isAnswered: answer.status != 0))
+            ObjectStoreError(
+                curl: code, text: text, endpoint: signed.endpoint, isAnswered: answer.status != 0,
+                isProxied: !proxy.isEmpty))
     }
 }
 

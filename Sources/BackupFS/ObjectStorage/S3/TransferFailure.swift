@@ -5,16 +5,21 @@ import CCurl
 extension ObjectStoreError {
     /// The error behind a request that libcurl has given up; `text` is libcurl's own.
     ///
-    /// `isAnswered`: the server had begun to answer.
-    init(curl code: CURLcode, text: String, endpoint: S3Endpoint, isAnswered: Bool) {
+    /// `isAnswered`: the server had begun to answer. `isProxied`: the environment names a proxy for the server.
+    init(curl code: CURLcode, text: String, endpoint: S3Endpoint, isAnswered: Bool, isProxied: Bool = false) {
         let host = endpoint.host
+        let proxy = isProxied ? "; or is the proxy wrong that the environment names (https_proxy, http_proxy)?" : ""
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST:
             self = .unreachable(
                 reason: "there is no host \(host): correct the endpoint, or the name service of this machine")
+        case CURLE_COULDNT_RESOLVE_PROXY:
+            self = .unreachable(reason: "\(text): correct the proxy in the environment (https_proxy, http_proxy)")
         case CURLE_COULDNT_CONNECT:
             self = .unreachable(
-                reason: "nobody accepts connections at \(host): is the port right, and is the server running? \(text)")
+                reason:
+                    "nobody accepts connections at \(host): is the port right, and is the server running? \(text)\(proxy)"
+            )
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR:
             self = .rejected(code: Self.untrusted, message: "\(text): \(Self.advice(onCertificate: text))")
         case CURLE_SSL_CACERT_BADFILE:
@@ -32,7 +37,7 @@ extension ObjectStoreError {
             self = .unreachable(reason: "\(host) does not answer in TLS: if it is a port for plain http, write http://")
         case CURLE_OPERATION_TIMEDOUT where !isAnswered:
             self = .unreachable(
-                reason: "no connection to \(host) in time: is the port right, is a firewall between? \(text)")
+                reason: "no connection to \(host) in time: is the port right, is a firewall between? \(text)\(proxy)")
         default: self = .unreachable(reason: text)
         }
     }

@@ -6,13 +6,15 @@ import CCurl
 import Foundation
 import Synchronization
 
-/// The thread that talks to one S3 server.
+/// The thread that talks to the servers.
 final class TransferLoop: Sendable {
     /// A request and whoever waits for its end.
     struct Submission: Sendable {
         let id: UInt64
         let request: S3Request
         let deadline: ContinuousClock.Instant
+        /// Says where it goes, with which headers; called on the loop's thread when its turn has come.
+        let sign: @Sendable (S3Request) -> SignedRequest
         let outcome: OneShot<Result<S3Answer, ObjectStoreError>>
     }
 
@@ -72,18 +74,20 @@ final class TransferLoop: Sendable {
         }
     }
 
-    /// Runs one request; a cancelled task gives it up.
+    /// Runs one request, signed when its turn comes; a cancelled task gives it up.
     ///
     /// Throws `.deadlineExceeded`, `.unreachable` or what went wrong on our side; any HTTP status is an answer.
     func run(
-        _ request: S3Request, deadline: ContinuousClock.Instant
+        _ request: S3Request, deadline: ContinuousClock.Instant,
+        sign: @escaping @Sendable (S3Request) -> SignedRequest
     ) async throws(ObjectStoreError) -> S3Answer {
         guard deadline > .now else { throw .deadlineExceeded(reason: "the deadline has passed") }
         let outcome = OneShot<Result<S3Answer, ObjectStoreError>>()
         let id = inbox.withLock { inbox in
             inbox.nextID += 1
             inbox.submitted.append(
-                Submission(id: inbox.nextID, request: request, deadline: deadline, outcome: outcome))
+                Submission(
+                    id: inbox.nextID, request: request, deadline: deadline, sign: sign, outcome: outcome))
             curl_multi_wakeup(multi.pointer)
             return inbox.nextID
         }
@@ -118,11 +122,14 @@ private struct TransferRun {
     private var queue: TransferQueue
     private var running: [UInt64: Transfer] = [:]
     private var idle: [TransferHandle] = []
+    /// nil: no limit.
+    private var bandwidth: Bandwidth?
 
     init(_ multi: UnsafeMutableRawPointer, _ settings: TransferSettings, transfers: Int) {
         self.multi = multi
         self.settings = settings
         queue = TransferQueue(total: transfers)
+        bandwidth = settings.bandwidth.map { Bandwidth(rate: $0, now: .now) }
     }
 
     /// Starts what may start, moves bytes, answers what has ended, then waits for the next event.
@@ -132,10 +139,12 @@ private struct TransferRun {
         if isHeld { handBack() }
         expire()
         start()
+        shareBandwidth()
         var count: Int32 = 0
         curl_multi_perform(multi, &count)
         finishMessages()
         start()
+        askForBandwidth()
         // What was started just now is not in libcurl's timers yet: it asks to be called at once.
         curl_multi_poll(multi, nil, 0, waitTime(), nil)
     }
@@ -160,6 +169,19 @@ private struct TransferRun {
             if code != CURLM_OK {
                 end(transfer, .failure(.unreachable(reason: String(cString: curl_multi_strerror(code)))))
             }
+        }
+    }
+
+    private mutating func shareBandwidth() {
+        guard let granted = bandwidth?.grants(now: .now), let quantum = bandwidth?.quantum else { return }
+        for id in granted { running[id]?.grant(quantum) }
+        askForBandwidth()
+    }
+
+    private mutating func askForBandwidth() {
+        guard bandwidth != nil else { return }
+        for (id, transfer) in running where transfer.share.isStarved {
+            bandwidth?.ask(id, isPart: transfer.submission.request.lane.isPart)
         }
     }
 
@@ -209,6 +231,7 @@ private struct TransferRun {
         let submission = transfer.submission
         curl_multi_remove_handle(multi, transfer.handle.easy)
         running[submission.id] = nil
+        bandwidth?.end(submission.id, unused: transfer.share.left)
         idle.append(transfer.handle)
         queue.finished(submission.request.lane)
         submission.outcome.decide(outcome)
@@ -220,9 +243,11 @@ private struct TransferRun {
         for transfer in running.values {
             earliest = min(earliest ?? transfer.submission.deadline, transfer.submission.deadline)
         }
-        let longest = running.isEmpty ? 60_000 : settings.timeouts.look.milliseconds
-        guard let earliest else { return Int32(clamping: longest) }
+        let now = ContinuousClock.now
+        var longest = running.isEmpty ? Duration.seconds(60) : settings.timeouts.look
+        if let earliest { longest = min(longest, now.duration(to: earliest)) }
+        if let wait = bandwidth?.wait(now: now) { longest = min(longest, wait) }
         // One more than asked: rounded down, the loop would spin through the last millisecond.
-        return Int32(clamping: min(longest, max(0, ContinuousClock.now.duration(to: earliest).milliseconds + 1)))
+        return Int32(clamping: max(0, longest.milliseconds + 1))
     }
 }

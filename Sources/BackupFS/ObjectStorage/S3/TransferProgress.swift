@@ -31,6 +31,11 @@ struct TransferProgress {
         sent = count
     }
 
+    /// It waits for us, not for the server.
+    mutating func noteHeldBack(now: ContinuousClock.Instant) {
+        lastMove = now
+    }
+
     /// Bytes of the answer came.
     mutating func noteAnswer(now: ContinuousClock.Instant) {
         lastMove = now

@@ -16,11 +16,26 @@ struct TransferQueue {
     }
 
     /// How many transfers one lane may have: never all, so that hanging uploads leave some to recoveries.
+    ///
+    /// Parts of large objects get few while others have work: what waits behind a part waits for megabytes.
     func share(of lane: Lane) -> Int {
         switch lane {
-        case .read, .write: total - max(1, total / 4)
-        case .upkeep: max(1, total / 4)
+        case .read, .write: total - reserve
+        case .readPart, .writePart: hasSmallWork ? reserve : max(1, total / 2)
+        case .upkeep: reserve
         }
+    }
+
+    private var reserve: Int { max(1, total / 4) }
+
+    private var hasSmallWork: Bool {
+        [Lane.read, .write].contains { running[$0, default: 0] > 0 || waiting[$0]?.isEmpty == false }
+    }
+
+    private func mayStart(_ lane: Lane) -> Bool {
+        // Large uploads and large recoveries together leave some to small objects, too.
+        let parts = running[.readPart, default: 0] + running[.writePart, default: 0]
+        return running[lane, default: 0] < share(of: lane) && (!lane.isPart || parts < total - reserve)
     }
 
     mutating func add(_ submission: TransferLoop.Submission) {
@@ -31,7 +46,7 @@ struct TransferQueue {
     /// The next request that may start now; it counts as running.
     mutating func next() -> TransferLoop.Submission? {
         guard running.values.reduce(0, +) < total else { return nil }
-        for lane in Lane.allCases where running[lane, default: 0] < share(of: lane) {
+        for lane in Lane.allCases where mayStart(lane) {
             guard waiting[lane]?.isEmpty == false, let first = waiting[lane]?.removeFirst() else { continue }
             running[lane, default: 0] += 1
             return first

@@ -1,0 +1,113 @@
+// What the operator wants of the objects themselves: how they are cut, where the server keeps them, how it encrypts them.
+
+import Glibc
+
+/// How objects are stored.
+struct S3ObjectOptions: Sendable {
+    /// What S3 allows in a part, in bytes.
+    private static let partSizes: ClosedRange<Int64> = (5 << 20)...(5 << 30)
+
+    /// Sent with what creates an object.
+    let creationHeaders: [(name: String, value: String)]
+    /// Sent with everything that moves an object's bytes or asks for them: the customer's key.
+    let accessHeaders: [(name: String, value: String)]
+    let cut: PartLayout.Cut
+    /// In bytes a second, both directions together; nil: no limit.
+    let bandwidthLimit: Int64?
+
+    /// Throws an error that names the setting.
+    init(_ options: StoreOptions, isSecure: Bool) throws(StoreConfigurationError) {
+        if let size = options.partSize, !Self.partSizes.contains(size) {
+            throw .invalidSetting(name: "the size of parts", reason: "S3 allows 5 MiB to 5 GiB")
+        }
+        if let limit = options.bandwidthLimit, limit < 1024 {
+            throw .invalidSetting(name: "the bandwidth limit", reason: "it must be 1 KiB a second or more")
+        }
+        cut = PartLayout.Cut(preferred: options.partSize ?? PartLayout.usualSize)
+        bandwidthLimit = options.bandwidthLimit
+        var headers: [(name: String, value: String)] = []
+        if let storageClass = options.storageClass {
+            try Self.check(storageClass, "the storage class")
+            headers.append(("x-amz-storage-class", storageClass))
+        }
+        var access: [(name: String, value: String)] = []
+        switch options.encryption {
+        case nil: break
+        case .aes256: headers.append(("x-amz-server-side-encryption", "AES256"))
+        case .keyService(let keyID):
+            headers.append(("x-amz-server-side-encryption", "aws:kms"))
+            if let keyID {
+                try Self.check(keyID, "the id of the encryption key")
+                headers.append(("x-amz-server-side-encryption-aws-kms-key-id", keyID))
+            }
+        case .customer(let path):
+            guard isSecure else {
+                throw .invalidSetting(name: "the encryption", reason: "a key of your own is sent over https only")
+            }
+            access = Self.headers(customerKey: try Self.customerKey(path))
+        }
+        creationHeaders = headers
+        accessHeaders = access
+    }
+
+    static func headers(customerKey key: [UInt8]) -> [(name: String, value: String)] {
+        let name = "x-amz-server-side-encryption-customer"
+        return [
+            ("\(name)-algorithm", "AES256"), ("\(name)-key", base64(key)),
+            ("\(name)-key-md5", base64(BodyDigests(of: key).md5)),
+        ]
+    }
+
+    /// The key in a file that only its owner can read: 32 bytes, or those in base64.
+    private static func customerKey(_ path: String) throws(StoreConfigurationError) -> [UInt8] {
+        func refusal(_ reason: String) -> StoreConfigurationError {
+            .invalidSetting(name: "the encryption", reason: "the key file \(path): \(reason)")
+        }
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard number >= 0 else { throw refusal(String(cString: strerror(errno))) }
+        let file = OwnedDescriptor(owning: number)
+        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, (1...256).contains(status.st_size) else {
+            throw refusal("it is no small regular file")
+        }
+        guard status.st_mode & 0o077 == 0 else { throw refusal("others may read it: run chmod 600 on it") }
+        guard let bytes = try? LocalFile(file.number).contents(length: Int64(status.st_size)) else {
+            throw refusal("it cannot be read")
+        }
+        if bytes.count == 32 { return bytes }
+        let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
+        guard let key = unbase64(text), key.count == 32 else {
+            throw refusal("it holds neither 32 bytes nor 32 bytes in base64")
+        }
+        return key
+    }
+
+    private static func check(_ value: String, _ name: String) throws(StoreConfigurationError) {
+        guard !value.isEmpty, value.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw .invalidSetting(name: name, reason: "it holds a character that no header can have")
+        }
+    }
+}
+
+extension S3ObjectOptions: CustomStringConvertible, CustomReflectable {
+    /// Says nothing: the headers hold a secret.
+    var description: String { "S3ObjectOptions(redacted)" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// The bytes of a base64 text with padding; nil if it is none.
+private func unbase64(_ text: String) -> [UInt8]? {
+    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var bytes: [UInt8] = []
+    var value = 0
+    var bits = 0
+    for byte in text.utf8.prefix(while: { $0 != UInt8(ascii: "=") }) {
+        guard let digit = digits.firstIndex(of: byte) else { return nil }
+        value = (value << 6 | digit) & 0xffff
+        bits += 6
+        if bits >= 8 {
+            bits -= 8
+            bytes.append(UInt8(value >> bits & 0xff))
+        }
+    }
+    return base64(bytes) == text ? bytes : nil
+}
