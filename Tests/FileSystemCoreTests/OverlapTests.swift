@@ -184,7 +184,7 @@ struct OverlapTests {
             let reader = try await system.open("a.jpg")
             async let recovery: Void = core.recover(reader.file)
             await gate.reached()
-            // The truncation announces its change, and waits there until the recovery is done.
+            // The truncation announces its change, and waits there until the recovered copy is in main.
             let recovered = DispatchSemaphore(value: 0)
             core.record("a long transaction") { (_) throws(CatalogueError) in recovered.wait() }
             let truncation = Task(executorPreference: BlockingExecutor.shared) {
@@ -193,11 +193,12 @@ struct OverlapTests {
             try await system.eventually("the change is announced") { reader.file.needsUpload }
             gate.open()
             do {
-                try await recovery
+                try await system.eventually("the copy is in main") { system.inMain("a.jpg") != nil }
             } catch {
                 Issue.record("\(error)")
             }
             recovered.signal()
+            try await recovery
             let writer = try await truncation.value
             try await core.flush(writer)
             core.close(writer)

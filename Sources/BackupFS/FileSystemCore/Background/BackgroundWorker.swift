@@ -176,6 +176,18 @@ extension BackupFileSystem {
         }
     }
 
+    /// Returns the number of the newest change that the checkpoint covers.
+    private func checkpointIfChanged(since last: Int64?) -> Int64? {
+        do throws(FileSystemError) {
+            let newest = try read { reader throws(CatalogueError) in try reader.newestJournalEntry() }
+            if newest != last { try checkpoint() }
+            return newest
+        } catch {
+            logger.error("main could not be synced", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
     /// Aborts what interrupted uploads have left in the store; false if it cannot be asked.
     private func sweepUploads() async -> Bool {
         guard background.storeState.isReachable else { return false }
@@ -192,18 +204,6 @@ extension BackupFileSystem {
         } catch {
             logger.debug("interrupted uploads were not looked for", metadata: ["error": "\(error)"])
             return false
-        }
-    }
-
-    /// Returns the number of the newest change that the checkpoint covers.
-    private func checkpointIfChanged(since last: Int64?) -> Int64? {
-        do throws(FileSystemError) {
-            let newest = try read { reader throws(CatalogueError) in try reader.newestJournalEntry() }
-            if newest != last { try checkpoint() }
-            return newest
-        } catch {
-            logger.error("main could not be synced", metadata: ["error": "\(error)"])
-            return nil
         }
     }
 
