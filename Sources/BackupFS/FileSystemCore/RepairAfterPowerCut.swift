@@ -27,25 +27,45 @@ extension BackupFileSystem {
             )
         }
         let adopted = (known.firstAdopted ?? 0)..<(known.lastAdopted ?? -1) + 1
+        var unlinked: [Place] = []
         for row in known.directories {
             let directory = try mainDirectory(row.id)
             let modified = Nanoseconds(try directory.status().st_mtim)
             guard max(row.changed, modified) >= known.checkpoint else { continue }
-            try repairNames(in: row.id, directory, adopted: adopted)
+            unlinked += try repairNames(in: row.id, directory, adopted: adopted)
             pass("repair.directory")
         }
+        // When no wrong file has one of the names any more. Without a main copy a recovery gives it all of them.
+        for place in unlinked { try linkInMain(place.resource, parent: place.parent, name: place.name) }
     }
 
+    /// A name that a file with several lacks in main.
+    private struct Place {
+        var resource: ResourceID
+        var parent: ResourceID
+        var name: [UInt8]
+    }
+
+    /// Returns the names that files with others lack.
     private func repairNames(
         in id: ResourceID, _ directory: Descriptor, adopted: Range<Int64>
-    ) throws(FileSystemError) {
+    ) throws(FileSystemError) -> [Place] {
         let rows = try read { reader throws(CatalogueError) in try reader.list(id, after: 0, limit: .max) }
         var missing: [[UInt8]: Resource] = [:]
         for row in rows { missing[row.name] = row.resource }
         for entry in try main.entries(in: directory) {
             if id == .root, entry.name == MainStorage.reservedName { continue }
-            if missing.removeValue(forKey: entry.name) == nil { try dropUnknown(entry, in: id, directory) }
+            guard let row = missing[entry.name] else {
+                try dropUnknown(entry, in: id, directory)
+                continue
+            }
+            if try isAnother(entry, directory, row) {
+                try clearTheWay(directory, entry.name)
+            } else {
+                missing[entry.name] = nil
+            }
         }
+        var unlinked: [Place] = []
         for (name, row) in missing {
             switch row.kind {
             case .directory:
@@ -59,9 +79,22 @@ extension BackupFileSystem {
                 try change(.processCrash) { writer throws(CatalogueError) in
                     _ = try writer.delete(parent: id, name: name, directory: false, now: currentTime())
                 }
-            case .file: break
+            case .file:
+                if row.linkCount > 1 { unlinked.append(Place(resource: row.id, parent: id, name: name)) }
             }
         }
+        return unlinked
+    }
+
+    /// Whether main has something else under a name than the catalogue.
+    ///
+    /// A file with one name is compared when it is opened; one that has several is opened under another, and then not.
+    private func isAnother(
+        _ entry: MainStorage.Entry, _ directory: Descriptor, _ row: Resource
+    ) throws(FileSystemError) -> Bool {
+        guard entry.kind == row.kind else { return true }
+        guard row.kind == .file, row.linkCount > 1, row.inBackup, row.mainInode != 0 else { return false }
+        return try main.status(directory, entry.name).map { UInt64($0.st_ino) } != row.mainInode
     }
 
     /// A name that the catalogue does not have: a deletion that main has lost, or a creation that the catalogue has lost.

@@ -76,6 +76,9 @@ final class S3Proxy: Sendable {
     func requests(_ method: String) throws -> [LoggedRequest] {
         try String(decoding: readFile(log), as: UTF8.self).split(separator: "\n").map {
             try JSONDecoder().decode(LoggedRequest.self, from: Data($0.utf8))
-        }.filter { $0.method == method && !$0.path.contains("/.backupfs/") && !$0.query.contains("list-type") }
+        }.filter {
+            $0.method == method && !$0.path.contains("/.backupfs/") && !$0.query.contains("list-type")
+                && !$0.query.contains("uploads")
+        }
     }
 }
