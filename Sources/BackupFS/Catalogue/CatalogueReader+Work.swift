@@ -190,6 +190,8 @@ extension CatalogueReader {
         package var isExchange: Bool
         /// The inode number that main had under the source name before an exchange; 0 if it had nothing there.
         package var sourceInode: UInt64
+        /// Main had followed, as a process that dies leaves it; a power cut may have taken that back.
+        package var isFollowed: Bool
     }
 
     /// Renames that main storage may not have followed, oldest first.
@@ -199,7 +201,8 @@ extension CatalogueReader {
                 id: $0["id"], resource: ResourceID($0["resource"]), sourceParent: ResourceID($0["source_parent"]),
                 sourceName: bytes($0["source_name"]), targetParent: ResourceID($0["target_parent"]),
                 targetName: bytes($0["target_name"]), replaced: ($0["replaced"] as Int64?).map(ResourceID.init),
-                isExchange: $0["exchanged"], sourceInode: UInt64(bitPattern: $0["source_inode"] as Int64))
+                isExchange: $0["exchanged"], sourceInode: UInt64(bitPattern: $0["source_inode"] as Int64),
+                isFollowed: $0["followed"])
         }
     }
 
@@ -214,6 +217,8 @@ extension CatalogueReader {
         package var resource: ResourceID
         package var parent: ResourceID
         package var name: [UInt8]
+        /// Main had followed, as a process that dies leaves it; a power cut may have taken that back.
+        package var isFollowed: Bool
     }
 
     /// Changes of names that main storage may not have followed, oldest first.
@@ -221,7 +226,7 @@ extension CatalogueReader {
         try rows("SELECT * FROM name_intent ORDER BY id", []).map {
             NameIntent(
                 id: $0["id"], resource: ResourceID($0["resource"]), parent: ResourceID($0["parent"]),
-                name: bytes($0["name"]))
+                name: bytes($0["name"]), isFollowed: $0["followed"])
         }
     }
 

@@ -39,6 +39,11 @@ extension CatalogueWriter {
         return database.lastInsertedRowID
     }
 
+    /// Main storage has followed the change of a name, and need not do so again unless the power is cut.
+    package func markNameFollowed(_ intent: Int64) throws(CatalogueError) {
+        try run("UPDATE name_intent SET followed = 1 WHERE id = ?", [intent])
+    }
+
     /// Main storage has followed the change of a name.
     package func finishNameIntent(_ intent: Int64) throws(CatalogueError) {
         try run("DELETE FROM name_intent WHERE id = ?", [intent])

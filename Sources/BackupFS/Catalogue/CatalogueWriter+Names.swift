@@ -130,6 +130,11 @@ extension CatalogueWriter {
         return Renamed(moved: moved, replaced: replaced, intent: database.lastInsertedRowID)
     }
 
+    /// Main storage has followed the rename, and need not do so again unless the power is cut.
+    package func markRenameFollowed(_ intent: Int64) throws(CatalogueError) {
+        try run("UPDATE rename_intent SET followed = 1 WHERE id = ?", [intent])
+    }
+
     /// Main storage has followed the rename: its intent is done, and main has nothing of a resource that was deleted by it.
     package func finishRename(_ intent: Int64, replaced: ResourceID? = nil) throws(CatalogueError) {
         try run("DELETE FROM rename_intent WHERE id = ?", [intent])

@@ -7,8 +7,15 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 resources") { database in try database.execute(sql: first) }
+        migrator.registerMigration("2 followed intents") { database in try database.execute(sql: followedIntents) }
         return migrator
     }
+
+    /// Main storage has followed the intent, though maybe not durably yet.
+    private static let followedIntents = """
+        ALTER TABLE rename_intent ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE name_intent ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
+        """
 
     private static let first = """
         CREATE TABLE setting (

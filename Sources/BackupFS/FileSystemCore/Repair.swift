@@ -9,8 +9,8 @@ extension BackupFileSystem {
     ///
     /// `mainMayBeTorn`: the machine itself went down, so bytes in main that were never acknowledged may be anything.
     func repair(mainMayBeTorn: Bool) throws(FileSystemError) {
-        try repeatRenames()
-        try repeatNames()
+        try repeatRenames(mainMayBeTorn: mainMayBeTorn)
+        try repeatNames(mainMayBeTorn: mainMayBeTorn)
         try finishCreations(mainMayBeTorn: mainMayBeTorn)
         if mainMayBeTorn { try repairNames() }
         try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
@@ -18,9 +18,10 @@ extension BackupFileSystem {
     }
 
     /// Renames that the catalogue made and main may not have followed.
-    private func repeatRenames() throws(FileSystemError) {
+    private func repeatRenames(mainMayBeTorn: Bool) throws(FileSystemError) {
         for intent in try read({ reader throws(CatalogueError) in try reader.renameIntents() }) {
-            if let moved = try read({ reader throws(CatalogueError) in try reader.resource(intent.resource) }),
+            if mainMayBeTorn || !intent.isFollowed,
+                let moved = try read({ reader throws(CatalogueError) in try reader.resource(intent.resource) }),
                 moved.status != .deleted
             {
                 try repeatRename(intent, moved)
@@ -34,12 +35,14 @@ extension BackupFileSystem {
     }
 
     /// Names that living resources got or lost, and main may not have followed.
-    private func repeatNames() throws(FileSystemError) {
+    private func repeatNames(mainMayBeTorn: Bool) throws(FileSystemError) {
         for intent in try read({ reader throws(CatalogueError) in try reader.nameIntents() }) {
             let live = try read { reader throws(CatalogueError) in
                 try reader.lookup(parent: intent.parent, name: intent.name)
             }
-            if live?.id == intent.resource {
+            if intent.isFollowed, !mainMayBeTorn {
+                // Nothing to repeat.
+            } else if live?.id == intent.resource {
                 try linkInMain(intent.resource, parent: intent.parent, name: intent.name)
             } else if live == nil,
                 try read({ reader throws(CatalogueError) in try reader.resource(intent.parent) })?.status == .created

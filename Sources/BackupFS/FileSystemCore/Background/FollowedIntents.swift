@@ -1,5 +1,7 @@
 // An intent may be forgotten only when main's own change of names would survive a power cut: until then a start must be able
 // to repeat it. Syncing the directories is left to the background, for all renames and links of about a second at once.
+// Until then the intent is marked: after the death of the daemon alone it must not be repeated, since the names may have
+// been used again.
 
 import CLinux
 import Catalogue
@@ -15,7 +17,17 @@ enum FollowedIntent: Sendable {
 
 extension BackupFileSystem {
     /// Main has followed; the intent goes with the next sync.
-    func noteFollowed(_ intent: FollowedIntent) { followed.withLock { $0.append(intent) } }
+    ///
+    /// The caller holds the names: what is recorded of them later is committed after this.
+    func noteFollowed(_ intent: FollowedIntent) {
+        record("Rename.3") { writer throws(CatalogueError) in
+            switch intent {
+            case .rename(let id, _): try writer.markRenameFollowed(id)
+            case .name(let id): try writer.markNameFollowed(id)
+            }
+        }
+        followed.withLock { $0.append(intent) }
+    }
 
     /// Syncs main and forgets the intents that it has followed by then.
     func finishIntents() {
