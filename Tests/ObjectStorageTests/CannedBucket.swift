@@ -208,7 +208,7 @@ extension CannedBucket {
     typealias Way =
         @Sendable (CannedServer.Request, (CannedServer.Request) -> CannedServer.Answer) -> CannedServer.Answer
 
-    /// Runs a test with a store whose server is this bucket. Parts are of 5 MiB.
+    /// Runs a test with a store whose server is this bucket and whose parts are of 5 MiB.
     func with(
         options: StoreOptions = StoreOptions(partSize: 5 << 20), proof: UploadProof? = nil,
         _ way: @escaping Way = { request, bucket in bucket(request) },

@@ -53,9 +53,9 @@ func inParallel<Item: Sendable, Outcome: Sendable>(
     }
 }
 
-/// What `work` makes of each item, in their order; at most `width` at a time. The first failure cancels the others.
+/// What `work` makes of each item, in their order; at most `width` at a time.
 ///
-/// Returns or throws when none of them runs any more.
+/// The first failure cancels the others. Returns or throws when none of them runs any more.
 func inParallel<Item: Sendable, Answer: Sendable>(
     _ items: [Item], width: Int,
     throwing work: @escaping @Sendable (Item) async throws(ObjectStoreError) -> Answer

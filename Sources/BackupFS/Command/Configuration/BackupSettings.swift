@@ -21,6 +21,8 @@ struct BackupSettings: Codable, Equatable, Sendable {
     var whenBackupIsDown: WhenBackupIsDown?
     /// Whether plain http may be used with a server that is not on this machine.
     var allowInsecure: Bool?
+    /// How objects travel and are kept.
+    var objects: ObjectSettings?
 
     /// What holds when nothing says how many transfers.
     static let defaultTransfers = 16
@@ -34,7 +36,8 @@ struct BackupSettings: Codable, Equatable, Sendable {
             caBundle: caBundle ?? other.caBundle, passwdFile: passwdFile ?? other.passwdFile,
             transfers: transfers ?? other.transfers, closeTimeout: closeTimeout ?? other.closeTimeout,
             whenBackupIsDown: whenBackupIsDown ?? other.whenBackupIsDown,
-            allowInsecure: allowInsecure ?? other.allowInsecure)
+            allowInsecure: allowInsecure ?? other.allowInsecure,
+            objects: objects?.filled(from: other.objects) ?? other.objects)
     }
 
     /// What the environment says, under the names that the AWS tools use.

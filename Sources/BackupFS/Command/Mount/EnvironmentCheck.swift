@@ -75,8 +75,16 @@ struct EnvironmentCheck {
             name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
         guard store.location.hasPrefix("s3://") else { return [backup, objectCheck(store)] }
         return [
-            backup, objectCheck(store), .init(name: "clock", ok: true, detail: "within 15 minutes of the server's"),
+            backup, objectCheck(store), proofCheck(store),
+            .init(name: "clock", ok: true, detail: "within 15 minutes of the server's"),
         ]
+    }
+
+    /// How uploads are proven; a store that did not let itself be tried is asked again with the first upload.
+    private func proofCheck(_ store: any ObjectStore) -> CheckReport.Check {
+        .init(
+            name: "proof", ok: true,
+            detail: store.proof ?? "what the server checks could not be tried: uploads are proven one by one")
     }
 
     /// Writes, reads and removes one object.

@@ -41,7 +41,7 @@ struct CheckReport: Codable, Equatable {
 
     /// One thing that was tried.
     struct Check: Codable, Equatable {
-        /// What: `main`, `fuse`, `configuration`, `backup`, `objects`, `clock`.
+        /// What: `main`, `fuse`, `configuration`, `backup`, `objects`, `proof`, `clock`.
         var name: String
         /// Whether it works.
         var ok: Bool
