@@ -26,7 +26,8 @@ struct CheckTests {
     func good(_ kind: BackupKind) async throws {
         try await Sandbox.run(kind, startsMounted: false) { sandbox in
             let output = try sandbox.run([backupfs, "check", sandbox.main, "--backup", sandbox.backup.url]).output
-            let wanted = ["main", "fuse", "configuration", "backup", "objects"] + (kind == .s3 ? ["clock"] : [])
+            let wanted =
+                ["main", "fuse", "configuration", "backup", "objects"] + (kind == .s3 ? ["proof", "clock"] : [])
             #expect(output.split(separator: "\n").map { $0.split(separator: ":")[0] } == wanted.map { "ok     \($0)" })
             #expect(try names(in: sandbox.main).isEmpty)
             #expect(try sandbox.backup.keys().isEmpty)

@@ -27,6 +27,8 @@ struct BackupSettings: Codable, Equatable, Sendable {
     var whenBackupIsDown: WhenBackupIsDown?
     /// Whether plain http may be used with a server that is not on this machine.
     var allowInsecure: Bool?
+    /// How objects travel and are kept.
+    var objects: ObjectSettings?
 
     /// What holds when nothing says how many transfers.
     static let defaultTransfers = 16
@@ -44,7 +46,8 @@ struct BackupSettings: Codable, Equatable, Sendable {
             passwdFile: saysWho ? passwdFile : other.passwdFile, profile: saysWho ? profile : other.profile,
             transfers: transfers ?? other.transfers, closeTimeout: closeTimeout ?? other.closeTimeout,
             whenBackupIsDown: whenBackupIsDown ?? other.whenBackupIsDown,
-            allowInsecure: allowInsecure ?? other.allowInsecure)
+            allowInsecure: allowInsecure ?? other.allowInsecure,
+            objects: objects?.filled(from: other.objects) ?? other.objects)
     }
 
     /// What the environment says, under the names that the AWS tools use.

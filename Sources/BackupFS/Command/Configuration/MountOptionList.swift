@@ -53,7 +53,8 @@ struct MountOptionList: Equatable, Sendable {
         case "backup", "url", "endpoint", "region", "ca-bundle", "ca_bundle", "passwd-file", "passwd_file", "transfers",
             "profile", "addressing",
             "close-timeout", "close_timeout", "when-backup-is-down", "when_backup_is_down", "log-level", "log_level",
-            "log-format", "log_format", "max_threads":
+            "log-format", "log_format", "max_threads",
+            _ where ObjectSettings.optionNames.contains(name):
             throw .wrongUsage("the mount option \(name) needs a value: -o \(name)=...")
         default: throw .wrongUsage("unknown mount option \(name): see \"backupfs help mount\"")
         }
@@ -61,6 +62,12 @@ struct MountOptionList: Equatable, Sendable {
 
     private mutating func add(_ name: String, _ value: String) throws(CommandError) {
         if name.hasPrefix("x-") || name.hasPrefix("X-") || name == "comment" { return }
+        if ObjectSettings.optionNames.contains(name) {
+            var objects = settings.objects ?? ObjectSettings()
+            try objects.set(name, value)
+            settings.objects = objects
+            return
+        }
         switch name {
         case "backup": settings.backup = value
         case "endpoint", "url": settings.endpoint = value

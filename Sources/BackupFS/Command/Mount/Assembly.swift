@@ -15,12 +15,13 @@ enum Assembly {
     static func store(
         _ settings: BackupSettings, environment: [String: String], logger: Logger
     ) throws(PreflightFailure) -> any ObjectStore {
+        var options = StoreOptions(
+            endpoint: settings.endpoint, region: settings.region, caBundle: settings.caBundle,
+            transfers: settings.transfers ?? BackupSettings.defaultTransfers, addressing: settings.addressing,
+            passwdFile: settings.passwdFile, profile: settings.profile,
+            allowInsecure: settings.allowInsecure ?? false)
+        try settings.objects?.add(to: &options)
         do throws(StoreConfigurationError) {
-            let options = StoreOptions(
-                endpoint: settings.endpoint, region: settings.region, caBundle: settings.caBundle,
-                transfers: settings.transfers ?? BackupSettings.defaultTransfers, addressing: settings.addressing,
-                passwdFile: settings.passwdFile, profile: settings.profile,
-                allowInsecure: settings.allowInsecure ?? false)
             return try makeObjectStore(
                 try BackupURL(settings.backup ?? ""), options, environment: environment, logger: logger)
         } catch {
@@ -60,12 +61,21 @@ enum Assembly {
             return try BackupFileSystem(
                 main: main, store: store,
                 settings: .init(
-                    closeTimeout: closeTimeout.duration, backgroundTransfers: min(8, transfers),
+                    closeTimeout: closeTimeout.duration, minimumRate: minimumRate(settings),
+                    backgroundTransfers: min(8, transfers),
                     whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout),
                 logger: logger)
         } catch {
             throw .catalogue(error)
         }
+    }
+
+    /// Bytes a second that a large file's backup may count on: with a limit of bandwidth a part of that, since others
+    /// have theirs.
+    private static func minimumRate(_ settings: BackupSettings) -> Int64 {
+        let usual: Int64 = 1 << 20
+        guard let limit = settings.objects?.bandwidthLimit?.bytes else { return usual }
+        return min(usual, max(1, limit / 4))
     }
 
     /// Makes sure that the prefix is this catalogue's.

@@ -75,7 +75,7 @@ struct EnvironmentCheck {
             name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
         guard store.location.hasPrefix("s3://") else { return [backup, objectCheck(store)] }
         let objects = objectCheck(store)
-        return [backup, objects] + discoveryChecks(store.discoveries)
+        return [backup, objects, proofCheck(store)] + discoveryChecks(store.discoveries)
     }
 
     /// What a mount makes good by itself, and the operator should know.
@@ -100,6 +100,13 @@ struct EnvironmentCheck {
             }
         }
         return checks + [clock]
+    }
+
+    /// How uploads are proven; a store that did not let itself be tried is asked again with the first upload.
+    private func proofCheck(_ store: any ObjectStore) -> CheckReport.Check {
+        .init(
+            name: "proof", ok: true,
+            detail: store.proof ?? "what the server checks could not be tried: uploads are proven one by one")
     }
 
     /// Writes, reads and removes one object.

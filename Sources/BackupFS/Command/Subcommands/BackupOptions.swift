@@ -30,6 +30,8 @@ struct BackupOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Requests to backup storage at a time, 1 to 256.", valueName: "n"))
     var transfers: Int?
 
+    @OptionGroup var objects: ObjectOptions
+
     @Flag(help: "Allow plain http to a server that is not this machine.")
     var allowInsecure = false
 
@@ -46,7 +48,8 @@ struct BackupOptions: ParsableArguments {
     var settings: BackupSettings {
         BackupSettings(
             backup: backup, endpoint: endpoint, region: region, caBundle: caBundle, addressing: addressing,
-            passwdFile: passwdFile, profile: profile, transfers: transfers, allowInsecure: allowInsecure ? true : nil)
+            passwdFile: passwdFile, profile: profile, transfers: transfers, allowInsecure: allowInsecure ? true : nil,
+            objects: objects.settings)
     }
 }
 
@@ -59,6 +62,7 @@ extension BackupSettings {
         }
         settings.caBundle = caBundle.map(absolute)
         settings.passwdFile = passwdFile.map(absolute)
+        settings.objects = objects?.withPaths(absolute)
         return settings
     }
 }
