@@ -1,6 +1,6 @@
 // What the operator wants of the objects themselves: how they are cut, where the server keeps them, how it encrypts them.
 
-import Glibc
+import Foundation
 
 /// How objects are stored.
 struct S3ObjectOptions: Sendable {
@@ -75,10 +75,10 @@ struct S3ObjectOptions: Sendable {
         }
         if bytes.count == 32 { return bytes }
         let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-        guard let key = unbase64(text), key.count == 32 else {
+        guard let key = Data(base64Encoded: text), key.count == 32 else {
             throw refusal("it holds neither 32 bytes nor 32 bytes in base64")
         }
-        return key
+        return [UInt8](key)
     }
 
     private static func check(_ value: String, _ name: String) throws(StoreConfigurationError) {
@@ -92,22 +92,4 @@ extension S3ObjectOptions: CustomStringConvertible, CustomReflectable {
     /// Says nothing: the headers hold a secret.
     var description: String { "S3ObjectOptions(redacted)" }
     var customMirror: Mirror { Mirror(self, children: []) }
-}
-
-/// The bytes of a base64 text with padding; nil if it is none.
-private func unbase64(_ text: String) -> [UInt8]? {
-    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var bytes: [UInt8] = []
-    var value = 0
-    var bits = 0
-    for byte in text.utf8.prefix(while: { $0 != UInt8(ascii: "=") }) {
-        guard let digit = digits.firstIndex(of: byte) else { return nil }
-        value = (value << 6 | digit) & 0xffff
-        bits += 6
-        if bits >= 8 {
-            bits -= 8
-            bytes.append(UInt8(value >> bits & 0xff))
-        }
-    }
-    return base64(bytes) == text ? bytes : nil
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// One HTTP request to an S3 server, not yet signed: it is signed when its turn comes.
 struct S3Request: Sendable {
     enum Method: String, Sendable {
@@ -156,17 +158,4 @@ struct S3Answer: Sendable {
 }
 
 /// Base64 with padding, without line breaks (RFC 4648).
-func base64(_ bytes: [UInt8]) -> String {
-    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let group = bytes[start..<min(start + 3, bytes.count)]
-        var value = 0
-        for byte in group { value = value << 8 | Int(byte) }
-        value <<= 8 * (3 - group.count)
-        for position in 0..<4 {
-            text.append(position <= group.count ? digits[value >> (18 - 6 * position) & 63] : UInt8(ascii: "="))
-        }
-    }
-    return String(decoding: text, as: UTF8.self)
-}
+func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
