@@ -116,10 +116,16 @@ extension BackupFileSystem {
             sha256: digests.sha256,
             state: .uploading)
         // Durably: after a power cut nobody else would know of the object.
-        let version = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
-            try writer.beginUpload(new, now: currentTime()) {
-                $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+        let version: Version
+        do throws(FileSystemError) {
+            version = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                try writer.beginUpload(new, now: currentTime()) {
+                    $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+                }
             }
+        } catch .catalogue(.noSuchResource) {
+            // Deleted in this moment.
+            return false
         }
         try reach("upload.begun")
         let attributes = ObjectMetadata.make(
