@@ -186,7 +186,10 @@ extension BackupFileSystem {
         }
     }
 
-    private func syncMain(_ descriptor: Descriptor) async -> Bool { fdatasync(descriptor.number) == 0 }
+    private func syncMain(_ descriptor: Descriptor) async -> Bool {
+        do throws(FileSystemError) { try reach("upload.main") } catch { return false }
+        return fdatasync(descriptor.number) == 0
+    }
 
     /// A private copy of the content, made while writers are held off, and the count of changes it has.
     private func stillCopy(
