@@ -81,6 +81,11 @@ static inline int backupfs_raise_descriptor_limit(void) {
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static inline uint64_t backupfs_descriptor_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (uint64_t)limit.rlim_cur : 1024;
+}
+
 // A descriptor that becomes readable when the process ends (pidfd_open(2)).
 static inline int backupfs_open_process(int32_t process) { return (int)syscall(SYS_pidfd_open, process, 0u); }
 

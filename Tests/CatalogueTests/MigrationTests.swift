@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Catalogues of earlier versions")
 struct MigrationTests {
-    @Test("Each earlier schema is brought forward, and what is in it is kept", arguments: ["1 resources"])
+    @Test(
+        "Each earlier schema is brought forward, and what is in it is kept",
+        arguments: ["1 resources", "2 followed intents"])
     func forward(schema: String) throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "catalogue-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)

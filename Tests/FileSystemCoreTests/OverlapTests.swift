@@ -54,6 +54,30 @@ struct OverlapTests {
         }
     }
 
+    @Test("A close that a delete overtakes has nothing to back up, and succeeds")
+    func deletedBeforeTheUploadBegins() async throws {
+        try await TestFileSystem.run { system in
+            let core = system.core
+            for _ in 0..<5 {
+                let handle = try system.create("a.jpg")
+                try await system.put(handle, photo(1))
+                let isReading = DispatchSemaphore(value: 0)
+                core.record("a delete that takes long") { writer throws(CatalogueError) in
+                    _ = try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 1)
+                    isReading.wait()
+                }
+                async let close: Void = core.flush(handle)
+                try await system.eventually("the upload has begun") { handle.file.state.withLock { $0.upload != nil } }
+                // Long enough to have read the row, most of the time; the close succeeds in any case.
+                try await Task.sleep(for: .milliseconds(50))
+                isReading.signal()
+                try await close
+                core.close(handle)
+            }
+            #expect(system.uploads.isEmpty)
+        }
+    }
+
     @Test("A time that is set while an upload is under way is kept")
     func timeSetDuringUpload() async throws {
         try await TestFileSystem.run { system in

@@ -38,10 +38,11 @@ final class TestFileSystem: Sendable {
     ///
     /// `prepare` is given MAIN before BackupFS ever sees it. Nothing is opened if `mounting` is false.
     static func run(
-        closeTimeout: Duration = .seconds(20), memory: MemoryStore = MemoryStore(), mounting: Bool = true,
+        closeTimeout: Duration = .seconds(20), whenDown: BackupFileSystem.WhenDown = .waitForTimeout,
+        memory: MemoryStore = MemoryStore(), mounting: Bool = true,
         prepare: (TestFileSystem) throws -> Void = { _ in }, _ body: (TestFileSystem) async throws -> Void
     ) async throws {
-        let settings = BackupFileSystem.Settings(closeTimeout: closeTimeout, minimumRate: 1 << 30)
+        let settings = BackupFileSystem.Settings(closeTimeout: closeTimeout, minimumRate: 1 << 30, whenDown: whenDown)
         let system = try TestFileSystem(settings, memory)
         do {
             try prepare(system)

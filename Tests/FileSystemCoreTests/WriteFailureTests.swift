@@ -42,6 +42,21 @@ struct WriteFailureTests {
         }
     }
 
+    @Test("Closes that fail while the store is down succeed soon after it is back, though nothing else asked for it")
+    func outageThatNobodyEnds() async throws {
+        try await TestFileSystem.run(whenDown: .fail) { system in
+            try await system.write("a.jpg", photo(1))
+            try system.lose("a.jpg")
+            system.store.inject(.fail(down))
+            await #expect(throws: FileSystemError.backup(down)) { try await system.read("a.jpg") }
+            await #expect(throws: FileSystemError.backup(down)) { try await system.write("b.jpg", photo(2)) }
+            try system.remove("b.jpg")
+            system.store.heal()
+            try await system.eventually("the outage is over") { system.core.background.outage == nil }
+            try await system.write("c.jpg", photo(3))
+        }
+    }
+
     @Test("Write.4 hangs: the close ends at its deadline, and the file is backed up later")
     func hangingUpload() async throws {
         try await TestFileSystem.run(closeTimeout: .milliseconds(400)) { system in

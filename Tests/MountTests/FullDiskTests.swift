@@ -36,6 +36,54 @@ struct FullDiskTests {
         }
     }
 
+    @Test("I13: when main loses what it had accepted, the close fails, and the file is what backup has")
+    func failedSync() async throws {
+        try await Sandbox.run(.directory, startsMounted: false) { sandbox in
+            try sandbox.start(environment: ["BACKUPFS_FAILPOINT": "upload.main=error@2"])
+            try writeFile(sandbox.path("a.jpg"), photo(1))
+            #expect(throws: CallFailure(call: "close", code: EIO)) {
+                try writeFile(sandbox.path("b.jpg"), photo(2))
+            }
+            try sandbox.settle()
+            #expect(try sandbox.backedUp("b.jpg") == photo(2))
+            // What main has is not to be trusted.
+            #expect(try !names(in: sandbox.main).contains("b.jpg"))
+            #expect(try readFile(sandbox.path("b.jpg")) == photo(2))
+            #expect(try filesBelow(sandbox.mainPath(".backupfs/aside")).count == 1)
+        }
+    }
+
+    @Test(
+        "With all descriptors in use more opens are ENFILE; what is open is closed and backed up, and the mount goes on"
+    )
+    func descriptorLimit() async throws {
+        try await Sandbox.run(.directory, startsMounted: false) { sandbox in
+            try sandbox.run([
+                "prlimit", "--nofile=300:300", backupfs, "mount", sandbox.main, sandbox.mountPoint, "--backup",
+                sandbox.backup.url,
+            ])
+            var files: [OpenFile] = []
+            var code: Int32 = 0
+            while files.count < 300, code == 0 {
+                do throws(CallFailure) {
+                    let file = try OpenFile(sandbox.path("\(files.count).jpg"), O_RDWR | O_CREAT)
+                    try file.write(photo(files.count, size: 500))
+                    files.append(file)
+                } catch {
+                    code = error.code
+                }
+            }
+            #expect(code == ENFILE)
+            #expect(files.count > 100)
+            for file in files { try file.close() }
+            try writeFile(sandbox.path("more.jpg"), photo(1))
+            #expect(try sandbox.backedUp("more.jpg") == photo(1))
+            #expect(try sandbox.backedUp("7.jpg") == photo(7, size: 500))
+            #expect(try sandbox.leftovers().isEmpty)
+            try sandbox.run([backupfs, "unmount", sandbox.mountPoint])
+        }
+    }
+
     @Test("Read.6: a recovery without room is an error, and works when there is room", arguments: BackupKind.available)
     func recoveryWithoutRoom(_ kind: BackupKind) async throws {
         try await Sandbox.run(kind, mainSize: "16m") { sandbox in

@@ -52,12 +52,10 @@ struct S3TransferTests {
         try await CannedS3.with { _ in
             .hang
         } _: { store, _ in
-            let started = ContinuousClock.now
+            // A stalled transfer that was given up after its 30 s would be `unreachable`.
             #expect(await CannedS3.outcome { try await CannedS3.put(store, deadline: .soon) } == "deadlineExceeded")
             #expect(await CannedS3.outcome { _ = try await CannedS3.get(store, deadline: .soon) } == "deadlineExceeded")
             #expect(await CannedS3.outcome { try await store.check(deadline: .soon) } == "deadlineExceeded")
-            // Long before the 30 s after which a stalled transfer is given up whatever its deadline.
-            #expect(ContinuousClock.now - started < .seconds(20))
         }
     }
 

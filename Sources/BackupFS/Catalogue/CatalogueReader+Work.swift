@@ -158,10 +158,13 @@ extension CatalogueReader {
             """, [parent.rawValue, Data(name), Int64(bitPattern: mainInode)]) != nil
     }
 
-    /// Files whose content may not be in backup.
-    package func needingUpload() throws(CatalogueError) -> [Resource] {
+    /// Files with a version in backup whose content may not be there.
+    package func aheadOfBackup() throws(CatalogueError) -> [Resource] {
         try rows(
-            "SELECT \(Resource.columns) FROM resource WHERE needs_upload = 1 AND status <> 'deleted' ORDER BY id", []
+            """
+            SELECT \(Resource.columns) FROM resource
+            WHERE needs_upload = 1 AND status <> 'deleted' AND in_backup = 1 ORDER BY id
+            """, []
         )
         .map(Resource.init(row:))
     }

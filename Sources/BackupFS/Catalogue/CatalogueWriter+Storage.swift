@@ -212,6 +212,11 @@ extension CatalogueWriter {
             [now, id.rawValue])
     }
 
+    /// All files whose content may not be in backup are the background's.
+    package func makeUploadsDue(now: Nanoseconds) throws(CatalogueError) {
+        try run("UPDATE resource SET due = ? WHERE needs_upload = 1 AND status <> 'deleted'", [now])
+    }
+
     /// An upload that had nothing to do although it was due: it is looked at again later.
     package func postponeIfDue(_ id: ResourceID, now: Nanoseconds, until due: Nanoseconds) throws(CatalogueError) {
         try run(

@@ -8,6 +8,7 @@ enum Schema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 resources") { database in try database.execute(sql: first) }
         migrator.registerMigration("2 followed intents") { database in try database.execute(sql: followedIntents) }
+        migrator.registerMigration("3 counting") { database in try database.execute(sql: counting) }
         return migrator
     }
 
@@ -15,6 +16,12 @@ enum Schema {
     private static let followedIntents = """
         ALTER TABLE rename_intent ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE name_intent ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
+        """
+
+    /// `status` and `leftovers` read no table of millions.
+    private static let counting = """
+        CREATE INDEX resource_status ON resource (status);
+        CREATE INDEX resource_unsaved ON resource (id) WHERE kind = 'file' AND status = 'created' AND in_backup = 0;
         """
 
     private static let first = """

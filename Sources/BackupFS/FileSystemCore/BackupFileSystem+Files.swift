@@ -20,6 +20,7 @@ extension BackupFileSystem {
     ///
     /// A missing main copy is not brought back before it is read or written. `truncating` empties the file; its close backs that up.
     package func open(_ id: ResourceID, writing: Bool, truncating: Bool) throws(FileSystemError) -> Opened {
+        try admit(id)
         let file = files.acquire(id)
         let handle = FileHandle(file: file, isWritable: writing)
         if writing { file.state.withLock { $0.writers += 1 } }
@@ -49,6 +50,16 @@ extension BackupFileSystem {
         } catch {
             close(handle)
             throw error
+        }
+    }
+
+    /// Refuses one file more than the process has descriptors for: uploads and recoveries need some, too.
+    func admit(_ id: ResourceID?) throws(FileSystemError) {
+        guard files.hasRoom(for: id, most: settings.mostOpenFiles) else {
+            logger.error(
+                "too many files are open: raise the limit of open files (LimitNOFILE, ulimit -n) and mount again",
+                metadata: ["most": "\(settings.mostOpenFiles)"])
+            throw .main(errno: ENFILE, during: "open")
         }
     }
 

@@ -37,6 +37,7 @@ extension BackupFileSystem {
     package func createFile(
         parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
     ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
+        try admit(nil)
         let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) -> Descriptor in
             try self.createInMain(directory, name, row)

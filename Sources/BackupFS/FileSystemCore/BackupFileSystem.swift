@@ -20,15 +20,18 @@ package final class BackupFileSystem: Sendable {
         package var backgroundTransfers: Int
         /// What a close does while backup storage is down.
         package var whenDown: WhenDown
+        /// Files that may be open at once; more are ENFILE.
+        package var mostOpenFiles: Int
 
         package init(
             closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8,
-            whenDown: WhenDown = .waitForTimeout
+            whenDown: WhenDown = .waitForTimeout, mostOpenFiles: Int = .max
         ) {
             self.closeTimeout = closeTimeout
             self.minimumRate = minimumRate
             self.backgroundTransfers = backgroundTransfers
             self.whenDown = whenDown
+            self.mostOpenFiles = mostOpenFiles
         }
     }
 

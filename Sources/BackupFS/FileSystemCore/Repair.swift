@@ -133,27 +133,27 @@ extension BackupFileSystem {
 
     /// Files whose content is not in backup: the background takes them up.
     private func takeUpUploads(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for row in try read({ reader throws(CatalogueError) in try reader.needingUpload() }) {
-            if mainMayBeTorn, row.inBackup {
-                // The version in backup is the last acknowledged one and is the file.
-                _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                    let asideName = asideName(name)
-                    guard try main.setAside(directory, name, as: asideName) else { return }
-                    counters.add(\.setAside)
-                    logger.error(
-                        "a change that was never acknowledged may be torn and was set aside",
-                        metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
-                }
-                pass("repair.aside")
-                try change(.processCrash) { writer throws(CatalogueError) in
-                    try writer.markNotInMain(row.id)
-                    try writer.settleUpload(row.id, now: currentTime())
-                }
-            } else {
-                pass("repair.upload")
-                try change(.processCrash) { writer throws(CatalogueError) in
-                    try writer.postpone(row.id, until: currentTime())
-                }
+        if mainMayBeTorn { try distrustUnacknowledged() }
+        pass("repair.upload")
+        try change(.processCrash) { writer throws(CatalogueError) in try writer.makeUploadsDue(now: currentTime()) }
+    }
+
+    /// What was written and not acknowledged before a power cut may be torn: backup has the file.
+    private func distrustUnacknowledged() throws(FileSystemError) {
+        for row in try read({ reader throws(CatalogueError) in try reader.aheadOfBackup() }) {
+            // The version in backup is the last acknowledged one and is the file.
+            _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                let asideName = asideName(name)
+                guard try main.setAside(directory, name, as: asideName) else { return }
+                counters.add(\.setAside)
+                logger.error(
+                    "a change that was never acknowledged may be torn and was set aside",
+                    metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
+            }
+            pass("repair.aside")
+            try change(.processCrash) { writer throws(CatalogueError) in
+                try writer.markNotInMain(row.id)
+                try writer.settleUpload(row.id, now: currentTime())
             }
         }
     }

@@ -1,6 +1,7 @@
 // Where the rooms are put together: settings become a store, a main directory becomes a file system. Each room's own
 // errors become the one line that a mount is refused with.
 
+import CLinux
 import FileSystemCore
 import Glibc
 import Logging
@@ -63,11 +64,17 @@ enum Assembly {
                 settings: .init(
                     closeTimeout: closeTimeout.duration, minimumRate: minimumRate(settings),
                     backgroundTransfers: min(8, transfers),
-                    whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout),
+                    whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout,
+                    mostOpenFiles: mostOpenFiles(transfers: transfers)),
                 logger: logger)
         } catch {
             throw .catalogue(error)
         }
+    }
+
+    /// What the process may have open, less what the catalogue, directories, staging and each transfer need.
+    private static func mostOpenFiles(transfers: Int) -> Int {
+        max(16, Int(min(backupfs_descriptor_limit(), 1 << 30)) - 100 - 4 * transfers)
     }
 
     /// Bytes a second that a large file's backup may count on: with a limit of bandwidth a part of that, since others

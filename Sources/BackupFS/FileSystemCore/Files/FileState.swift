@@ -108,6 +108,11 @@ final class FileTable: Sendable {
         }
     }
 
+    /// Whether the file is in use, or fewer than `most` files are.
+    func hasRoom(for id: ResourceID?, most: Int) -> Bool {
+        entries.withLock { entries in entries.count < most || id.map { entries[$0] != nil } ?? false }
+    }
+
     /// The file's state if it is in use, just to look at.
     func peek(_ id: ResourceID) -> FileState? { entries.withLock { $0[id]?.file } }
 

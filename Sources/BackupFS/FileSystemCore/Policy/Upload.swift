@@ -116,10 +116,16 @@ extension BackupFileSystem {
             sha256: digests.sha256,
             state: .uploading)
         // Durably: after a power cut nobody else would know of the object.
-        let version = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
-            try writer.beginUpload(new, now: currentTime()) {
-                $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+        let version: Version
+        do throws(FileSystemError) {
+            version = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                try writer.beginUpload(new, now: currentTime()) {
+                    $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+                }
             }
+        } catch .catalogue(.noSuchResource) {
+            // Deleted in this moment.
+            return false
         }
         try reach("upload.begun")
         let attributes = ObjectMetadata.make(
@@ -180,7 +186,10 @@ extension BackupFileSystem {
         }
     }
 
-    private func syncMain(_ descriptor: Descriptor) async -> Bool { fdatasync(descriptor.number) == 0 }
+    private func syncMain(_ descriptor: Descriptor) async -> Bool {
+        do throws(FileSystemError) { try reach("upload.main") } catch { return false }
+        return fdatasync(descriptor.number) == 0
+    }
 
     /// A private copy of the content, made while writers are held off, and the count of changes it has.
     private func stillCopy(
