@@ -111,11 +111,13 @@ package final class DirectoryStore: ObjectStore {
 
     /// An unmounted disk must not look like a store whose objects are all gone.
     private func recognize(_ tree: DirectoryTree) throws(ObjectStoreError) {
+        let known = identity.withLock { $0 }
         let found = try readSmallFile("\(DirectoryKey.reserved)/identity", tree, longest: 64)
             .map { String(decoding: $0, as: UTF8.self) }
         let isSame = identity.withLock { identity in
             if identity == nil { identity = found }
-            return identity == found
+            // A new store may get its identity from another request after this one has looked.
+            return identity == found || (known == nil && found == nil)
         }
         guard isSame else {
             throw .unreachable(reason: "\(path) is not the directory that it was: is its disk mounted?")
