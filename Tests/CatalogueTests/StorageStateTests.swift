@@ -21,7 +21,7 @@ struct StorageStateTests {
         let seen = try #require(
             try catalogue.read { reader throws(CatalogueError) in try reader.resource(version.resource) })
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.commitUpload(
+            _ = try writer.commitUpload(
                 version, main: .init(inode: 9, size: 3, modified: 150), seen: seen, stillChanging: stillChanging,
                 now: 201)
         }
@@ -31,7 +31,8 @@ struct StorageStateTests {
     func lifeOfVersions() throws {
         let file = try temporary.create("a.jpg")
         #expect(file.status == .creating && !file.inMain && !file.inBackup)
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.markInMain(file.id) }
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.markInMain(file.id, inode: 7)
+        }
         #expect(try temporary.lookup("a.jpg")?.status == .creating)
         try upload(version("v1", of: file))
         let stored = try #require(try temporary.lookup("a.jpg"))
@@ -53,7 +54,7 @@ struct StorageStateTests {
             version.sha256 = Array(repeating: content, count: 32)
             let new = version
             return try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                try writer.beginUpload(new, now: 5) { _ in isSameKey }
+                try writer.beginUpload(new, now: 5) { _ in isSameKey }.version
             }.id
         }
         #expect(try begin("v1", content: 1) == VersionID("v1"))
@@ -78,13 +79,13 @@ struct StorageStateTests {
         let file = try temporary.create("a.jpg")
         let late = version("v1", of: file)
         _ = try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.beginUpload(late, now: 1) { _ in false }
+            _ = try writer.beginUpload(late, now: 1) { _ in false }
         }
         _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 2)
         }
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.commitUpload(late, main: nil, seen: file, stillChanging: false, now: 3)
+            _ = try writer.commitUpload(late, main: nil, seen: file, stillChanging: false, now: 3)
         }
         let row = try catalogue.read { reader throws(CatalogueError) in try reader.resource(file.id) }
         #expect(row?.status == .deleted && row?.inBackup == false)
@@ -98,7 +99,7 @@ struct StorageStateTests {
         let other = try temporary.create("b.jpg")
         try upload(version("vb", of: other))
         try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.markInMain(file.id)
+            try writer.markInMain(file.id, inode: 7)
             try writer.recordFailure(file.id, error: "no answer", next: 900, now: 500)
         }
         _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in

@@ -75,7 +75,7 @@ struct AdoptionTests {
             try system.core.change(.processCrash) { writer throws(CatalogueError) in
                 for entry in known where entry.name == Array("shop".utf8) || entry.name == Array("empty.txt".utf8) {
                     guard let kind = entry.kind else { continue }
-                    _ = try writer.adopt(kind, parent: .root, name: entry.name, entry.attributes)
+                    _ = try writer.adopt(kind, parent: .root, name: entry.name, entry.attributes, isFirst: true)
                 }
             }
             let before = (try system.id("shop"), try system.id("empty.txt"))

@@ -49,9 +49,9 @@ struct MainStorageTests {
         #expect(throws: FileSystemError.main(errno: EEXIST, during: "rename")) {
             try main.place("1", main.root, name)
         }
-        #expect(try main.setAside(main.root, name, as: "old"))
+        #expect(try main.moveAside(main.root, name, [name], 7))
         try main.place("1", main.root, name)
-        #expect(FileManager.default.fileExists(atPath: directory.path + "/.backupfs/aside/old"))
+        #expect(FileManager.default.fileExists(atPath: directory.path + "/.backupfs/aside/7/photo.jpg"))
         #expect(try main.status(main.root, name)?.st_ino != existing.status().st_ino)
     }
 

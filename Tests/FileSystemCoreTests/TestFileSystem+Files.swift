@@ -85,7 +85,7 @@ extension TestFileSystem {
     /// What pwrite(2) does; fetches a missing main copy first.
     func put(_ handle: FileHandle, _ bytes: [UInt8], at offset: Int = 0) async throws {
         let core = core
-        if handle.file.descriptor == nil { try await core.recover(handle.file) }
+        if !core.isReadyForChange(handle.file) { try await core.prepareForChange(handle.file) }
         let count = try core.write(handle.file) { descriptor in
             let count = pwrite(descriptor, bytes, bytes.count, off_t(offset))
             return count < 0 ? -Int(errno) : count
@@ -160,6 +160,19 @@ extension TestFileSystem {
         #expect(utimensat(AT_FDCWD, mainPath(path), times, 0) == 0)
     }
 
+    /// Changes one byte of a file in MAIN and leaves its size, inode and times as they are: a bit that has rotten.
+    func rot(_ path: String, at offset: Int) throws {
+        var status = stat()
+        #expect(stat(mainPath(path), &status) == 0)
+        let file = Glibc.open(mainPath(path), O_RDWR)
+        var byte: UInt8 = 0
+        #expect(pread(file, &byte, 1, off_t(offset)) == 1)
+        byte ^= 1
+        #expect(pwrite(file, &byte, 1, off_t(offset)) == 1)
+        #expect(futimens(file, [status.st_atim, status.st_mtim]) == 0)
+        #expect(Glibc.close(file) == 0)
+    }
+
     /// Takes a file or directory out of MAIN, behind the mount.
     func lose(_ path: String) throws { try FileManager.default.removeItem(atPath: mainPath(path)) }
 
@@ -167,8 +180,13 @@ extension TestFileSystem {
         try FileManager.default.contentsOfDirectory(atPath: main + "/.backupfs/" + directory).sorted()
     }
 
-    /// The contents of what was set aside.
-    func aside() throws -> [[UInt8]?] { try names("aside").map { inMain(".backupfs/aside/" + $0) } }
+    /// The contents of the files that were set aside, in that order.
+    func aside() throws -> [[UInt8]?] {
+        try core.read { reader throws(CatalogueError) in try reader.setAside(after: 0, limit: 1000) }.map { entry in
+            let path = String(decoding: Array(entry.path.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+            return inMain(".backupfs/aside/\(entry.id)/\(path)")
+        }
+    }
 
     /// The names in staging.
     func staged() throws -> [String] { try names("staging") }

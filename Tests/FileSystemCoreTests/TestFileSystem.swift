@@ -77,10 +77,10 @@ final class TestFileSystem: Sendable {
     }
 
     /// Opens MAIN, claims the prefix and starts, as a mount does.
-    func mount(afterPowerLoss: Bool = false) async throws {
+    func mount(afterPowerLoss: Bool = false, afterDiskLoss: Bool = false) async throws {
         try await openUnstarted()
         try await core.claimPrefix(deadline: .now + .seconds(20))
-        try start(afterPowerLoss: afterPowerLoss)
+        try start(afterPowerLoss: afterPowerLoss, afterDiskLoss: afterDiskLoss)
     }
 
     /// Opens MAIN and its catalogue, and does no more; `faults` are there before the first request.
@@ -106,19 +106,31 @@ final class TestFileSystem: Sendable {
     }
 
     /// Repairs, adopts, and starts the background.
-    func start(afterPowerLoss: Bool = false) throws {
-        if afterPowerLoss {
-            try core.change(.powerLoss) { writer throws(CatalogueError) in
-                try writer.set(Setting.boot, to: "another boot")
-            }
+    ///
+    /// `afterPowerLoss`: the machine was booted since. `afterDiskLoss`: it was not, and main's disk went and came back.
+    func start(afterPowerLoss: Bool = false, afterDiskLoss: Bool = false) throws {
+        for (key, isOther) in [(Setting.boot, afterPowerLoss), (Setting.mount, afterDiskLoss)] where isOther {
+            try core.change(.powerLoss) { writer throws(CatalogueError) in try writer.set(key, to: "another") }
         }
         try core.start()
     }
 
     /// Unmounts.
-    func stop() async {
+    func stop(timeout: Duration = .seconds(20)) async {
         guard let last = daemon.withLock({ $0.take() }) else { return }
-        await last.core.shutdown(timeout: .seconds(20))
+        await last.core.shutdown(timeout: timeout)
+    }
+
+    /// Mounts after a power loss that has brought back what was deleted under `path`: as the disk had it before.
+    func mountAsOld(_ path: String) async throws {
+        try await openUnstarted()
+        // A rename of the test has changed its time; on a disk that lost the deletion it would be the old one.
+        let changed = currentTime()
+        try core.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.run("UPDATE resource SET deleted_at = ? WHERE deleted_at IS NOT NULL", [changed])
+        }
+        try await core.claimPrefix(deadline: .now + .seconds(20))
+        try start(afterPowerLoss: true)
     }
 
     /// Unmounts and mounts again.
@@ -130,8 +142,7 @@ final class TestFileSystem: Sendable {
     /// Kills the daemon: what is committed stays, and nothing is committed any more.
     func crash() async throws {
         guard let dead = daemon.withLock({ $0.take() }) else { return }
-        _ = await dead.core.background.stop(until: .now)
-        _ = await dead.core.upkeep.stop(until: .now)
+        _ = await dead.core.stopBackground(until: .now)
         try dead.core.change(.processCrash) { writer throws(CatalogueError) in
             try writer.run("PRAGMA query_only = ON", [])
         }
@@ -145,7 +156,7 @@ final class TestFileSystem: Sendable {
     func eventually(
         _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(120)
         while try await !condition() {
             try #require(ContinuousClock.now < deadline, "never: \(what)", sourceLocation: sourceLocation)
             try await Task.sleep(for: .milliseconds(5))

@@ -42,14 +42,28 @@ struct FullDiskTests {
             try sandbox.start(environment: ["BACKUPFS_FAILPOINT": "upload.main=error@2"])
             try writeFile(sandbox.path("a.jpg"), photo(1))
             #expect(throws: CallFailure(call: "close", code: EIO)) {
-                try writeFile(sandbox.path("b.jpg"), photo(2))
+                try writeFile(sandbox.path("a.jpg"), photo(2))
             }
             try sandbox.settle()
-            #expect(try sandbox.backedUp("b.jpg") == photo(2))
-            // What main has is not to be trusted.
-            #expect(try !names(in: sandbox.main).contains("b.jpg"))
-            #expect(try readFile(sandbox.path("b.jpg")) == photo(2))
-            #expect(try filesBelow(sandbox.mainPath(".backupfs/aside")).count == 1)
+            // Nobody knows what main has, nor what was read of it for the upload: the last good version is the file.
+            #expect(try sandbox.backedUp("a.jpg") == photo(1))
+            #expect(try !names(in: sandbox.main).contains("a.jpg"))
+            #expect(try readFile(sandbox.path("a.jpg")) == photo(1))
+            #expect(try filesBelow(sandbox.mainPath(".backupfs/aside")).filter { $0.hasSuffix("/a.jpg") }.count == 1)
+            #expect(try sandbox.leftovers().isEmpty)
+        }
+    }
+
+    @Test("I13: the same with a file that backup never had: it is a leftover, and its copy is set aside")
+    func failedSyncOfNewFile() async throws {
+        try await Sandbox.run(.directory, startsMounted: false) { sandbox in
+            try sandbox.start(environment: ["BACKUPFS_FAILPOINT": "upload.main=error@1"])
+            #expect(throws: CallFailure(call: "close", code: EIO)) {
+                try writeFile(sandbox.path("a.jpg"), photo(1))
+            }
+            #expect(failureOfReading(sandbox.path("a.jpg"))?.code == EIO)
+            #expect(try sandbox.leftovers().count == 1)
+            #expect(try filesBelow(sandbox.mainPath(".backupfs/aside")).filter { $0.hasSuffix("/a.jpg") }.count == 1)
         }
     }
 

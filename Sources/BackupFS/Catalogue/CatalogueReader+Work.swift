@@ -30,7 +30,7 @@ extension CatalogueReader {
         counts.pendingRemovals = try count(
             """
             SELECT (SELECT count(*) FROM resource WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1))
-                + (SELECT count(*) FROM version WHERE state IN ('removing', 'abandoned'))
+                + (SELECT count(*) FROM version WHERE state IN ('removing', 'abandoned') AND kept_until IS NULL)
             """)
         counts.pendingJournal = try count("SELECT count(*) FROM outbox")
         counts.leftovers = try leftovers().count
@@ -110,21 +110,19 @@ extension CatalogueReader {
     {
         try rows(
             """
-            SELECT * FROM version WHERE state IN ('removing', 'abandoned') AND coalesce(due, 0) <= ?
-            ORDER BY due LIMIT ?
+            SELECT * FROM version WHERE due <= ? AND state IN ('removing', 'abandoned') ORDER BY due LIMIT ?
             """, [now, limit]
         ).map { (Version(row: $0), $0["attempts"]) }
     }
 
-    /// When the next background work is due; nil if there is none.
-    package func nextDue() throws(CatalogueError) -> Nanoseconds? {
-        let row = try row(
-            """
-            SELECT min(due) FROM (SELECT min(due) AS due FROM resource WHERE due IS NOT NULL
-                UNION ALL SELECT min(coalesce(due, 0)) FROM version
-                    WHERE state IN ('removing', 'abandoned'))
-            """, [])
-        return row?[0]
+    /// When the next background work on a resource is due after `time`; nil if there is none.
+    package func nextDueResource(after time: Nanoseconds) throws(CatalogueError) -> Nanoseconds? {
+        try row("SELECT min(due) FROM resource WHERE due > ?", [time])?[0]
+    }
+
+    /// When the next removal of a version is due; nil if none is.
+    package func nextDueRemoval() throws(CatalogueError) -> Nanoseconds? {
+        try row("SELECT min(due) FROM version WHERE due IS NOT NULL", [])?[0]
     }
 
     /// The versions of a resource that are in backup or may be.
@@ -149,13 +147,28 @@ extension CatalogueReader {
         .map(Resource.init(row:))
     }
 
-    /// Whether a deleted resource had this name last, and this inode number in main.
-    package func wasDeleted(parent: ResourceID, name: [UInt8], mainInode: UInt64) throws(CatalogueError) -> Bool {
+    /// The deleted resource that had this name last, and this inode number in main; nil if none had.
+    ///
+    /// Inode numbers are used again: what has changed (`changed`, its ctime) after the deletion is something else.
+    package func deletedResource(
+        parent: ResourceID, name: [UInt8], mainInode: UInt64, changed: Nanoseconds
+    ) throws(CatalogueError) -> ResourceID? {
         try row(
             """
-            SELECT 1 FROM resource WHERE status = 'deleted' AND deleted_parent = ? AND deleted_name = ?
-                AND main_inode = ?
-            """, [parent.rawValue, Data(name), Int64(bitPattern: mainInode)]) != nil
+            SELECT id FROM resource WHERE status = 'deleted' AND deleted_parent = ? AND deleted_name = ?
+                AND main_inode = ? AND deleted_at >= ? LIMIT 1
+            """, [parent.rawValue, Data(name), Int64(bitPattern: mainInode), changed]
+        ).map { ResourceID($0[0]) }
+    }
+
+    /// Whether main had the file before it had a row.
+    package func isAdopted(_ id: ResourceID) throws(CatalogueError) -> Bool {
+        try row("SELECT adopted FROM resource WHERE id = ?", [id.rawValue])?[0] ?? false
+    }
+
+    /// Whether an upload of the file was begun whose end is not known.
+    package func hasBegunUpload(_ id: ResourceID) throws(CatalogueError) -> Bool {
+        try versions(of: id).contains { $0.state == .uploading }
     }
 
     /// Files with a version in backup whose content may not be there.
@@ -247,6 +260,13 @@ extension CatalogueReader {
     package func acknowledgedUploads() throws(CatalogueError) -> [ResourceID] {
         try rows(
             "SELECT id FROM resource WHERE needs_upload = 1 AND due IS NOT NULL AND status <> 'deleted'", []
+        ).map { ResourceID($0["id"]) }
+    }
+
+    /// Files that wait for an upload although nobody is to do it: nothing may ever be in this state without a writer.
+    package func forgottenUploads() throws(CatalogueError) -> [ResourceID] {
+        try rows(
+            "SELECT id FROM resource WHERE needs_upload = 1 AND due IS NULL AND status <> 'deleted'", []
         ).map { ResourceID($0["id"]) }
     }
 

@@ -9,13 +9,15 @@ package struct AdoptedAttributes: Sendable {
     var size: Int64
     var accessed: Nanoseconds
     var modified: Nanoseconds
-    var changed: Nanoseconds
+    package let changed: Nanoseconds
     var target: [UInt8]?
     var device: UInt64
+    /// The inode number in main.
+    package let inode: UInt64
 
     package init(
         mode: UInt32, uid: UInt32, gid: UInt32, size: Int64, accessed: Nanoseconds, modified: Nanoseconds,
-        changed: Nanoseconds, target: [UInt8]?, device: UInt64
+        changed: Nanoseconds, target: [UInt8]?, device: UInt64, inode: UInt64
     ) {
         self.mode = mode
         self.uid = uid
@@ -26,15 +28,16 @@ package struct AdoptedAttributes: Sendable {
         self.changed = changed
         self.target = target
         self.device = device
+        self.inode = inode
     }
 }
 
 extension CatalogueWriter {
     /// Gives something in main its row, unless its name has one; a file waits for its upload then.
     ///
-    /// Returns the resource of that name. `adopted.first` and `adopted.last` enclose the numbers given.
+    /// Returns the resource of that name. With `isFirst`, `adopted.first` and `adopted.last` enclose the numbers given.
     package func adopt(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ found: AdoptedAttributes
+        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ found: AdoptedAttributes, isFirst: Bool
     ) throws(CatalogueError) -> ResourceID {
         if let known = try reader.lookup(parent: parent, name: name) { return known.id }
         let attributes = NewAttributes(
@@ -44,10 +47,15 @@ extension CatalogueWriter {
         try restoreTimes(of: directory)
         try run(
             """
-            UPDATE resource SET size = ?, accessed = ?, modified = ?, changed = ?, in_main = 1,
+            UPDATE resource SET size = ?, accessed = ?, modified = ?, changed = ?, in_main = 1, main_inode = ?, adopted = 1,
                 status = CASE kind WHEN 'file' THEN 'creating' ELSE 'created' END,
                 needs_upload = kind = 'file', due = CASE kind WHEN 'file' THEN 0 END WHERE id = ?
-            """, [found.size, found.accessed, found.modified, found.changed, row.id.rawValue])
+            """,
+            [
+                found.size, found.accessed, found.modified, found.changed, Int64(bitPattern: found.inode),
+                row.id.rawValue,
+            ])
+        guard isFirst else { return row.id }
         if try reader.setting("adopted.first") == nil { try set("adopted.first", to: "\(row.id.rawValue)") }
         try set("adopted.last", to: "\(row.id.rawValue)")
         return row.id

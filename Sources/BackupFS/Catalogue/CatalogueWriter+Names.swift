@@ -34,15 +34,15 @@ extension CatalogueWriter {
     /// Takes back a creation whose main file could not be made: nothing of it remains.
     package func undoCreate(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
         guard let resource = try reader.resource(id) else { return }
-        if let location = try reader.location(of: id) {
+        let location = try reader.location(of: id)
+        if let location {
             try touchDirectory(location.parent, linkChange: resource.kind == .directory ? -1 : 0, now: now)
         }
         try run("DELETE FROM name WHERE resource = ?", [id.rawValue])
         try run("DELETE FROM xattr WHERE resource = ?", [id.rawValue])
         guard try reader.versions(of: id).isEmpty else {
             // Objects of it may exist: the row goes the way of every deleted one.
-            let directory = try reader.location(of: id)?.parent ?? .root
-            return try markDeleted(resource, parent: directory, name: [], now: now)
+            return try markDeleted(resource, location, now: now)
         }
         try run("DELETE FROM resource WHERE id = ?", [id.rawValue])
     }
@@ -67,19 +67,22 @@ extension CatalogueWriter {
         if !directory, resource.linkCount > 1 {
             try changeLinkCount(resource.id, by: -1, now: now)
         } else {
-            try markDeleted(resource, parent: parent, name: name, now: now)
+            try markDeleted(resource, (parent, name), now: now)
         }
         return try reader.resource(resource.id) ?? resource
     }
 
     private func markDeleted(
-        _ resource: Resource, parent: ResourceID, name: [UInt8], now: Nanoseconds
+        _ resource: Resource, _ location: (parent: ResourceID, name: [UInt8])?, now: Nanoseconds
     ) throws(CatalogueError) {
         try run(
             """
             UPDATE resource SET status = 'deleted', deleted_at = ?, deleted_parent = ?, deleted_name = ?, changed = ?,
                 link_count = 0, due = ?, attempts = 0, failing_since = NULL, last_error = NULL WHERE id = ?
-            """, [now, parent.rawValue, Data(name), now, now, resource.id.rawValue])
+            """,
+            [
+                now, location?.parent.rawValue, location.map { Data($0.name) }, now, now, resource.id.rawValue,
+            ])
     }
 
     /// What a rename did to the catalogue.

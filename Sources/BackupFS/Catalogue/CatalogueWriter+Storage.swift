@@ -16,14 +16,15 @@ extension CatalogueWriter {
 
     /// Step 3 of the write scenario: main storage has the file.
     ///
-    /// Directories and links are `created` with it.
-    package func markInMain(_ id: ResourceID) throws(CatalogueError) {
+    /// Directories and links are `created` with it. By the inode number a start knows it again when a power cut has brought
+    /// it back after its deletion.
+    package func markInMain(_ id: ResourceID, inode: UInt64) throws(CatalogueError) {
         try run(
             """
-            UPDATE resource SET in_main = 1, status = CASE WHEN kind <> 'file' AND status = 'creating' THEN 'created'
+            UPDATE resource SET in_main = 1, main_inode = ?, status = CASE WHEN kind <> 'file' AND status = 'creating' THEN 'created'
                 ELSE status END, needs_upload = CASE WHEN kind = 'file' AND version IS NULL THEN 1 ELSE needs_upload END
             WHERE id = ?
-            """, [id.rawValue])
+            """, [Int64(bitPattern: inode), id.rawValue])
     }
 
     /// A verified content is in main again (a recovery, or a copy found to agree with the row).
@@ -63,24 +64,26 @@ extension CatalogueWriter {
     /// The version that is about to be uploaded: a crash leaves this row, and with it the key to clean up.
     ///
     /// Returns the version of an earlier attempt instead if that failed with the same content and `isSameKey`: bytes of
-    /// it that arrive late then change nothing. Other earlier attempts are abandoned.
+    /// it that arrive late then change nothing. Other earlier attempts are abandoned; `leavesWork` if there were some.
     package func beginUpload(
         _ version: Version, now: Nanoseconds, isSameKey: (Version) -> Bool
-    ) throws(CatalogueError) -> Version {
+    ) throws(CatalogueError) -> (version: Version, leavesWork: Bool) {
         _ = try live(version.resource)
         var again: Version?
+        var leavesWork = false
         for earlier in try reader.versions(of: version.resource) where earlier.state == .uploading {
             if earlier.size == version.size, earlier.sha256 == version.sha256, isSameKey(earlier) {
                 again = earlier
             } else {
                 try abandonVersion(earlier.id, now: now)
+                leavesWork = true
             }
         }
-        if let again { return again }
+        if let again { return (again, leavesWork) }
         try run(
             "INSERT INTO version (id, resource, key, size, sha256, state, created_at) VALUES (?, ?, ?, ?, ?, 'uploading', ?)",
             [version.id.description, version.resource.rawValue, version.key, version.size, Data(version.sha256), now])
-        return version
+        return (version, leavesWork)
     }
 
     /// What is known of the main copy at the moment of an upload.
@@ -100,22 +103,24 @@ extension CatalogueWriter {
     ///
     /// `main` is nil if the main copy cannot be trusted. `seen` is the row from before the content was read: times that
     /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload.
-    /// If the resource was deleted meanwhile the new object is to go as well.
+    /// If the resource was deleted meanwhile the new object is to go as well. Returns whether an object is to go.
     package func commitUpload(
         _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, now: Nanoseconds
-    ) throws(CatalogueError) {
+    ) throws(CatalogueError) -> Bool {
         guard let resource = try reader.resource(version.resource), resource.status != .deleted else {
-            return try abandonVersion(version.id, now: now)
+            try abandonVersion(version.id, now: now)
+            return true
         }
         try run("UPDATE version SET state = 'stored' WHERE id = ?", [version.id.description])
-        if let old = resource.version, old != version.id { try abandonVersion(old, now: now) }
+        let old = resource.version.flatMap { $0 == version.id ? nil : $0 }
+        if let old { try supersede(old, isSuspect: try isSuspect(resource.id), now: now) }
         var (modified, mainModified) = (main?.modified ?? resource.modified, main?.modified ?? 0)
         if resource.mainModified != seen.mainModified { mainModified = resource.mainModified }
         if resource.modified != seen.modified { (modified, mainModified) = (resource.modified, resource.modified) }
         try run(
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,
-                version_number = version_number + 1, in_main = ?, needs_upload = ?,
+                version_number = version_number + 1, in_main = ?, needs_upload = ?, suspect = 0,
                 size = ?, modified = ?, changed = max(changed, ?), main_inode = ?, main_modified = ?,
                 due = CASE WHEN ? THEN due END, attempts = 0, failing_since = NULL, last_error = NULL WHERE id = ?
             """,
@@ -124,6 +129,21 @@ extension CatalogueWriter {
                 modified, main?.modified ?? resource.changed, Int64(bitPattern: main?.inode ?? 0), mainModified,
                 stillChanging, resource.id.rawValue,
             ])
+        return old != nil
+    }
+
+    /// How long a version is kept whose successor comes out of a run that did not end cleanly: a day, in nanoseconds.
+    package static let suspectRetention: Nanoseconds = 86_400 * 1_000_000_000
+
+    private func isSuspect(_ id: ResourceID) throws(CatalogueError) -> Bool {
+        try reader.row("SELECT suspect FROM resource WHERE id = ?", [id.rawValue])?[0] ?? false
+    }
+
+    /// A version has a successor; it goes at once, or a day later if the successor may not be what programs wrote.
+    private func supersede(_ id: VersionID, isSuspect: Bool, now: Nanoseconds) throws(CatalogueError) {
+        let end = isSuspect ? now + Self.suspectRetention : now
+        try abandonVersion(id, now: end)
+        if isSuspect { try run("UPDATE version SET kept_until = ? WHERE id = ?", [end, id.description]) }
     }
 
     /// The version's object is not wanted: it is removed in the background, whether it exists or not.
@@ -165,11 +185,39 @@ extension CatalogueWriter {
             """, [next, error, now, id.description])
     }
 
-    /// Everything that failed is due: what it failed for is over.
-    package func makeFailuresDue(now: Nanoseconds) throws(CatalogueError) {
+    /// At most `limit` of what failed is due: what it failed for is over.
+    ///
+    /// Returns whether there may be more.
+    package func makeFailuresDue(now: Nanoseconds, limit: Int) throws(CatalogueError) -> Bool {
+        var isMore = false
         for table in ["resource", "version"] {
-            try run("UPDATE \(table) SET due = ? WHERE due > ? AND last_error IS NOT NULL", [now, now])
+            try run(
+                """
+                UPDATE \(table) SET due = ? WHERE id IN (
+                    SELECT id FROM \(table) WHERE due > ? AND last_error IS NOT NULL LIMIT ?)
+                """, [now, now, limit])
+            isMore = isMore || database.changesCount == limit
         }
+        return isMore
+    }
+
+    /// At most `limit` of what is due later than `latest` is due then: the clock went back.
+    ///
+    /// Returns whether there may be more.
+    package func clampDue(to latest: Nanoseconds, limit: Int) throws(CatalogueError) -> Bool {
+        try run(
+            "UPDATE resource SET due = ? WHERE id IN (SELECT id FROM resource WHERE due > ? LIMIT ?)",
+            [latest, latest, limit])
+        let isMore = database.changesCount == limit
+        // What is kept is kept for a time that is counted by the clock as it is now.
+        let kept = latest + Self.suspectRetention
+        try run(
+            """
+            UPDATE version SET due = CASE WHEN kept_until IS NULL THEN ? ELSE ? END,
+                kept_until = CASE WHEN kept_until IS NULL THEN NULL ELSE ? END
+            WHERE id IN (SELECT id FROM version WHERE due > CASE WHEN kept_until IS NULL THEN ? ELSE ? END LIMIT ?)
+            """, [latest, kept, kept, latest, kept, limit])
+        return isMore || database.changesCount == limit
     }
 
     /// Main storage does not have a deleted resource any more: delete step 4.
@@ -195,11 +243,16 @@ extension CatalogueWriter {
             [id.rawValue])
     }
 
-    /// Nothing of this file waits for an upload any more; what was begun is abandoned.
-    package func settleUpload(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+    /// What was begun and not committed is not wanted.
+    package func abandonUploads(of id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
         for version in try reader.versions(of: id) where version.state == .uploading {
             try abandonVersion(version.id, now: now)
         }
+    }
+
+    /// Nothing of this file waits for an upload any more; what was begun is abandoned.
+    package func settleUpload(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        try abandonUploads(of: id, now: now)
         try run("UPDATE resource SET needs_upload = 0 WHERE id = ?", [id.rawValue])
         try settle(id)
     }
@@ -213,8 +266,14 @@ extension CatalogueWriter {
     }
 
     /// All files whose content may not be in backup are the background's.
-    package func makeUploadsDue(now: Nanoseconds) throws(CatalogueError) {
-        try run("UPDATE resource SET due = ? WHERE needs_upload = 1 AND status <> 'deleted'", [now])
+    ///
+    /// `areSuspect`: the last run did not end cleanly, so the versions that they replace are kept for a while.
+    package func makeUploadsDue(areSuspect: Bool, now: Nanoseconds) throws(CatalogueError) {
+        try run(
+            """
+            UPDATE resource SET due = ?, suspect = max(suspect, ? AND in_backup)
+            WHERE needs_upload = 1 AND status <> 'deleted'
+            """, [now, areSuspect])
     }
 
     /// An upload that had nothing to do although it was due: it is looked at again later.

@@ -1,6 +1,6 @@
 // Group commit. Changes from any thread wait in one line; whoever is at the database's writer takes the whole line into
 // one transaction, each change in its own savepoint, so that a failing one undoes only itself. While one group is being
-// synced the next one gathers: the busier the file system, the fewer syncs a change costs.
+// synced (LogSync) the next ones are written: the busier the file system, the fewer syncs a change costs.
 
 import Dispatch
 import GRDB
@@ -10,7 +10,7 @@ import Synchronization
 package enum Durability: Sendable {
     /// A killed process (WAL without a sync); a power loss may undo it.
     case processCrash
-    /// A power loss (the WAL is synced before the caller goes on).
+    /// A power loss (the log is synced before the caller goes on).
     case powerLoss
 }
 
@@ -19,20 +19,29 @@ final class CommitQueue: Sendable {
         var durability: Durability
         /// Runs inside the transaction; its outcome is kept and delivered after the commit.
         var apply: @Sendable (Database) throws -> Void
-        /// Called exactly once, after the commit or with what prevented it, on the writer's queue.
+        /// Called exactly once, after the commit or with what prevented it, on a queue of the catalogue's.
         var finished: @Sendable ((any Error)?) -> Void
     }
+
+    /// How long a patient change waits for another one to be committed with.
+    private static let patience = DispatchTimeInterval.milliseconds(50)
 
     private struct Line {
         var waiting: [Change] = []
         var isDraining = false
+        /// Somebody will look after the patient ones.
+        var isWatched = false
     }
 
     private let pool: DatabasePool
+    private let log: LogSync
     /// Guards the line only; never held while anything runs.
     private let line = Mutex(Line())
 
-    init(pool: DatabasePool) { self.pool = pool }
+    init(pool: DatabasePool, log: LogSync) {
+        self.pool = pool
+        self.log = log
+    }
 
     /// Adds a change to the line; changes are applied in the order of these calls.
     func submit(_ change: Change) {
@@ -42,6 +51,25 @@ final class CommitQueue: Sendable {
             return !line.isDraining
         }
         if mustStart { pool.asyncWriteWithoutTransaction { database in self.drain(database) } }
+    }
+
+    /// Adds a change that nobody waits for: it is committed with the next one, or a little later by itself.
+    func submitPatiently(_ change: Change) {
+        let mustWatch = line.withLock { line in
+            line.waiting.append(change)
+            defer { line.isWatched = true }
+            return !line.isDraining && !line.isWatched
+        }
+        guard mustWatch else { return }
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [self] in
+            let mustStart = line.withLock { line in
+                line.isWatched = false
+                guard !line.waiting.isEmpty, !line.isDraining else { return false }
+                line.isDraining = true
+                return true
+            }
+            if mustStart { pool.asyncWriteWithoutTransaction { database in self.drain(database) } }
+        }
     }
 
     /// Adds a change and waits on this thread for its commit.
@@ -72,9 +100,11 @@ final class CommitQueue: Sendable {
     private func commit(_ group: [Change], in database: Database) {
         var failures: [(any Error)?] = Array(repeating: nil, count: group.count)
         do {
-            let isDurable = group.contains { $0.durability == .powerLoss }
-            try database.execute(sql: isDurable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
             try database.inTransaction(.immediate) {
+                if group.count == 1 {
+                    try group[0].apply(database)
+                    return .commit
+                }
                 for (index, change) in group.enumerated() {
                     do {
                         try database.inSavepoint {
@@ -92,6 +122,12 @@ final class CommitQueue: Sendable {
             for change in group { change.finished(error) }
             return
         }
-        for (change, failure) in zip(group, failures) { change.finished(failure) }
+        for (change, failure) in zip(group, failures) {
+            if failure == nil, change.durability == .powerLoss {
+                log.whenDone(change.finished)
+            } else {
+                change.finished(failure)
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ enum Schema {
         migrator.registerMigration("1 resources") { database in try database.execute(sql: first) }
         migrator.registerMigration("2 followed intents") { database in try database.execute(sql: followedIntents) }
         migrator.registerMigration("3 counting") { database in try database.execute(sql: counting) }
+        migrator.registerMigration("4 edges") { database in try database.execute(sql: edges) }
         return migrator
     }
 
@@ -22,6 +23,52 @@ enum Schema {
     private static let counting = """
         CREATE INDEX resource_status ON resource (status);
         CREATE INDEX resource_unsaved ON resource (id) WHERE kind = 'file' AND status = 'created' AND in_backup = 0;
+        """
+
+    /// What was set aside; files that main had before they had a row; versions that are kept for a while; no scans; and no
+    /// name that leads out of main.
+    private static let edges = """
+        CREATE TABLE aside (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            resource INTEGER,
+            -- The names from main's root down to it, with slashes between.
+            path BLOB NOT NULL CHECK (length(path) > 0),
+            reason TEXT NOT NULL CHECK (reason IN ('unknown', 'damaged', 'unacknowledged', 'notWritten')),
+            since INTEGER NOT NULL,
+            -- 0 while it is on its way: aside, or back to the target.
+            settled INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)),
+            target_parent INTEGER,
+            target_name BLOB
+        ) STRICT;
+        CREATE INDEX aside_unsettled ON aside (id) WHERE settled = 0;
+
+        -- Main had it before it had a row.
+        ALTER TABLE resource ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0 CHECK (adopted IN (0, 1));
+        UPDATE resource SET adopted = 1 WHERE id
+            BETWEEN (SELECT CAST(value AS INTEGER) FROM setting WHERE key = 'adopted.first')
+            AND (SELECT CAST(value AS INTEGER) FROM setting WHERE key = 'adopted.last');
+        -- Its content comes out of a run that did not end cleanly.
+        ALTER TABLE resource ADD COLUMN suspect INTEGER NOT NULL DEFAULT 0 CHECK (suspect IN (0, 1));
+        -- Every removal of a version looks here.
+        CREATE INDEX resource_version ON resource (version);
+
+        -- Not wanted, and all the same not removed before this time.
+        ALTER TABLE version ADD COLUMN kept_until INTEGER;
+        UPDATE version SET due = 0 WHERE due IS NULL AND state IN ('removing', 'abandoned');
+        DROP INDEX version_unsettled;
+        CREATE INDEX version_unsettled ON version (state) WHERE state <> 'stored';
+        CREATE INDEX version_due ON version (due) WHERE due IS NOT NULL;
+        CREATE INDEX version_failing ON version (due) WHERE last_error IS NOT NULL;
+        CREATE INDEX resource_failing ON resource (due) WHERE last_error IS NOT NULL;
+
+        CREATE TRIGGER name_checked BEFORE INSERT ON name
+            WHEN NEW.name IN (x'2E', x'2E2E') OR instr(NEW.name, x'2F') OR instr(NEW.name, x'00') BEGIN
+            SELECT RAISE (ABORT, 'that is no name of a file');
+        END;
+        CREATE TRIGGER name_still_checked BEFORE UPDATE OF name ON name
+            WHEN NEW.name IN (x'2E', x'2E2E') OR instr(NEW.name, x'2F') OR instr(NEW.name, x'00') BEGIN
+            SELECT RAISE (ABORT, 'that is no name of a file');
+        END;
         """
 
     private static let first = """

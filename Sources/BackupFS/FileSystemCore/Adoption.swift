@@ -12,7 +12,31 @@ extension BackupFileSystem {
     ///
     /// A crash in between is no harm: what has a row already is passed over the next time.
     func adoptMain() throws(FileSystemError) {
-        var directories: [(id: ResourceID, path: [[UInt8]])] = [(.root, [])]
+        try adopt(below: [(.root, [])], isFirst: true)
+        pass("adopt.main")
+        try change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.set(Setting.adopted, to: "yes")
+        }
+    }
+
+    /// Makes rows for what lies under a name in main, and for everything below it.
+    ///
+    /// The caller holds the name still, or nobody uses the file system yet.
+    func takeOver(_ parent: ResourceID, _ name: [UInt8]) throws(FileSystemError) {
+        guard let entry = try main.entry(try mainDirectory(parent), name), let kind = entry.kind else { return }
+        let id = try change(.processCrash) { writer throws(CatalogueError) in
+            try writer.adopt(kind, parent: parent, name: name, entry.attributes, isFirst: false)
+        }
+        guard kind == .directory,
+            let path = try read({ reader throws(CatalogueError) in try reader.path(of: id) })
+        else { return }
+        try adopt(below: [(id, path)], isFirst: false)
+    }
+
+    private func adopt(
+        below top: [(id: ResourceID, path: [[UInt8]])], isFirst: Bool
+    ) throws(FileSystemError) {
+        var directories = top
         var skipped = 0
         // Hard links: the resource that the first name of a file got.
         let linked = Mutex<[MainStorage.Identity: ResourceID]>([:])
@@ -31,7 +55,8 @@ extension BackupFileSystem {
                         try writer.adoptLink(known, parent: next.id, name: entry.name)
                         continue
                     }
-                    let id = try writer.adopt(kind, parent: next.id, name: entry.name, entry.attributes)
+                    let id = try writer.adopt(
+                        kind, parent: next.id, name: entry.name, entry.attributes, isFirst: isFirst)
                     if let identity = entry.identity { linked.withLock { $0[identity] = id } }
                     if kind == .directory { children.append((id, entry.name)) }
                 }
@@ -39,10 +64,6 @@ extension BackupFileSystem {
             }
             pass("adopt.directory")
             for child in children { directories.append((child.id, next.path + [child.name])) }
-        }
-        pass("adopt.main")
-        try change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.set(Setting.adopted, to: "yes")
         }
         if skipped > 0 {
             logger.warning(

@@ -11,8 +11,8 @@ extension BackupFileSystem {
         case ready(FileHandle)
         /// Before it is used: `prepare` it.
         ///
-        /// The main copy may not be what the row says, or is empty and missing: the kernel never reads an empty file,
-        /// so no read would bring it back.
+        /// The main copy may not be what the row says, or is missing and seems to be empty: the kernel never reads an empty
+        /// file, so no read would bring it back, or tell that no storage has it.
         case mustPrepare(FileHandle)
     }
 
@@ -22,8 +22,10 @@ extension BackupFileSystem {
     package func open(_ id: ResourceID, writing: Bool, truncating: Bool) throws(FileSystemError) -> Opened {
         try admit(id)
         let file = files.acquire(id)
-        let handle = FileHandle(file: file, isWritable: writing)
-        if writing { file.state.withLock { $0.writers += 1 } }
+        // O_TRUNC changes the file through a handle that cannot write: its close answers for that.
+        let changes = writing || truncating
+        let handle = FileHandle(file: file, isWritable: changes)
+        if changes { file.state.withLock { $0.writers += 1 } }
         do throws(FileSystemError) {
             // Read while the file is in use: nobody's upload can end between this and `load`.
             let (known, path) = try read { reader throws(CatalogueError) in
@@ -44,7 +46,7 @@ extension BackupFileSystem {
             }
             if truncating { try truncateOpen(handle, to: 0) }
             let isReady = file.state.withLock { state in
-                state.descriptor == nil ? row.size > 0 || !row.inBackup : state.isVerified
+                state.descriptor == nil ? row.size > 0 && row.inBackup : state.isVerified
             }
             return isReady ? .ready(handle) : .mustPrepare(handle)
         } catch {
@@ -66,7 +68,9 @@ extension BackupFileSystem {
     /// What `open` asked for: an empty file's main copy, and one that is what the row says.
     package func prepare(_ handle: FileHandle) async throws(FileSystemError) {
         try await verify(handle.file)
-        if handle.file.descriptor == nil, try liveRow(handle.file.id).size == 0 { try await recover(handle.file) }
+        guard handle.file.descriptor == nil else { return }
+        let row = try liveRow(handle.file.id)
+        if row.size == 0 || !row.inBackup { try await recover(handle.file) }
     }
 
     /// Opens the main copy, with its name held still, and compares it with the row.
@@ -89,13 +93,27 @@ extension BackupFileSystem {
 
     // MARK: Writing
 
+    /// Whether the file can be changed as it is: its main copy is there, and no rotten bit of it would be backed up with the
+    /// change (I3).
+    package func isReadyForChange(_ file: FileState) -> Bool {
+        file.state.withLock { $0.descriptor != nil && !$0.mustCompare }
+    }
+
+    /// Makes the file ready for a change that keeps some of its content: brings the main copy back, and compares it with the
+    /// checksum once before the first change.
+    package func prepareForChange(_ file: FileState) async throws(FileSystemError) {
+        while !isReadyForChange(file) {
+            if file.descriptor == nil { try await recover(file) } else { try await compareBeforeChange(file) }
+        }
+    }
+
     /// Announces a write: the row must say that main is ahead of backup before main is.
     ///
     /// `endWrite` must follow.
     func beginWrite(_ file: FileState) throws(FileSystemError) {
         let isMarked = file.state.withLock { state in
             state.changes += 1
-            return state.isMarked
+            return state.isSafelyMarked
         }
         if !isMarked { try mark(file) }
     }
@@ -104,24 +122,32 @@ extension BackupFileSystem {
     func endWrite(_ file: FileState) throws(FileSystemError) {
         let isMarked = file.state.withLock { state in
             state.changes += 1
-            return state.isMarked
+            return state.isSafelyMarked
         }
         if !isMarked { try mark(file) }
     }
 
     /// A power cut must not leave a backed-up file's row without the mark: what is in main would pass for what is in backup.
+    ///
+    /// A writer that comes while another one's mark is on its way to the disk waits for it, too.
     private func mark(_ file: FileState) throws(FileSystemError) {
         let durability: Durability = file.state.withLock { $0.isInBackup } ? .powerLoss : .processCrash
+        let number: UInt64
         do throws(FileSystemError) {
-            try change(durability) { writer throws(CatalogueError) in
+            number = try change(durability) { writer throws(CatalogueError) in
                 try writer.markNeedsUpload(file.id, due: nil)
                 // In the order of transactions: a commit of an upload that comes after this one takes it back.
-                file.state.withLock { $0.isMarked = true }
+                return file.state.withLock { state in
+                    state.isMarked = true
+                    state.marks += 1
+                    return state.marks
+                }
             }
         } catch {
             file.state.withLock { $0.isMarked = false }
             throw error
         }
+        file.state.withLock { $0.safeMark = max($0.safeMark, number) }
         try reach("write.marked")
     }
 
@@ -144,8 +170,9 @@ extension BackupFileSystem {
         let isMissing = file.descriptor == nil
         // Only a file that becomes empty needs nothing of its old content.
         if isMissing, size > 0 { throw .inNoStorage }
-        // No byte changes, so there is nothing to back up; the time of modification does change.
-        if let descriptor = file.descriptor, try descriptor.status().st_size == off_t(size) {
+        // No byte changes, so there is nothing to back up; the time of modification does change. A copy that nobody has
+        // compared says nothing: it may have been cut behind the mount.
+        if let descriptor = file.verifiedDescriptor, try descriptor.status().st_size == off_t(size) {
             _ = try setAttributes(file.id, AttributeChanges(modified: .now))
             return
         }
@@ -159,6 +186,8 @@ extension BackupFileSystem {
             guard let descriptor = file.descriptor else { throw .inNoStorage }
             let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
             guard result == 0 else { throw .main(errno: errno, during: "truncate") }
+            // Nothing is left that could be wrong.
+            if size == 0 { file.state.withLock { $0.isCompared = true } }
         }
         try endWrite(file)
         try outcome.get()
@@ -173,7 +202,7 @@ extension BackupFileSystem {
         try main.setAttributes(
             of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
         // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
-        if try !placeInMain(file, stagedName, staged) { file.offer(staged, isVerified: true) }
+        if try !placeInMain(file, stagedName, staged) { file.offer(staged, isVerified: true, isCompared: true) }
     }
 
     /// truncate(2): the new version is in backup before this returns.
@@ -185,8 +214,7 @@ extension BackupFileSystem {
             handle = unprepared
         }
         defer { close(handle) }
-        try await prepare(handle)
-        if handle.file.descriptor == nil, size > 0 { try await recover(handle.file) }
+        if size > 0 { try await prepareForChange(handle.file) } else { try await prepare(handle) }
         try truncateOpen(handle, to: size)
         try await flush(handle)
     }

@@ -39,12 +39,13 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
         try admit(nil)
         let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
-            (row, directory) throws(FileSystemError) -> Descriptor in
-            try self.createInMain(directory, name, row)
+            (row, directory) throws(FileSystemError) in
+            let copy = try self.createInMain(directory, name, row)
+            return (copy, UInt64(try copy.status().st_ino))
         }
         let file = files.acquire(row.id)
         file.load(row)
-        file.offer(descriptor, isVerified: true)
+        file.offer(descriptor, isVerified: true, isCompared: true)
         file.state.withLock { state in
             // Write.3 says so in the row.
             state.isMarked = true
@@ -65,6 +66,7 @@ extension BackupFileSystem {
                 try self.clearTheWay(directory, name)
                 try self.main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
             }
+            return ((), try self.inode(directory, name))
         }
         return try self.attributes(of: row)
     }
@@ -81,6 +83,7 @@ extension BackupFileSystem {
                 try self.clearTheWay(directory, name)
                 try self.main.makeNode(directory, name, row)
             }
+            return ((), try self.inode(directory, name))
         }
         return try self.attributes(of: row)
     }
@@ -88,7 +91,7 @@ extension BackupFileSystem {
     /// Write.1: the row; Write.2: main storage, by `inMain`; Write.3: the row says main.
     private func create<Made>(
         _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes,
-        inMain: (Resource, Descriptor) throws(FileSystemError) -> Made
+        inMain: (Resource, Descriptor) throws(FileSystemError) -> (value: Made, inode: UInt64)
     ) throws(FileSystemError) -> (Resource, Made) {
         guard name.count <= 255 else { throw .nameTooLong }
         guard !isReserved(parent, name) else { throw .reservedName }
@@ -115,8 +118,12 @@ extension BackupFileSystem {
                     try reach("create.row")
                     let made = try inMain(row, try mainDirectory(parent))
                     pass("create.main")
-                    record("Write.3") { writer throws(CatalogueError) in try writer.markInMain(row.id) }
-                    return (row, made)
+                    // A file's close comes soon, and the next start would see the file.
+                    let inode = made.inode
+                    record("Write.3", patiently: kind == .file) { writer throws(CatalogueError) in
+                        try writer.markInMain(row.id, inode: inode)
+                    }
+                    return (row, made.value)
                 } catch {
                     try change(.processCrash) { writer throws(CatalogueError) in
                         try writer.undoCreate(row.id, now: currentTime())
@@ -151,7 +158,7 @@ extension BackupFileSystem {
                 removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
             }
         }
-        background.wake()
+        wakeBackground()
     }
 
     /// What makes room on a full disk is tried again with the room that was kept for it.
@@ -178,7 +185,7 @@ extension BackupFileSystem {
         try moving([(sourceParent, sourceName)], in: sourceParent, targetParent) { () throws(FileSystemError) in
             try self.moveLocked(from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace)
         }
-        background.wake()
+        wakeBackground()
     }
 
     /// Runs `body`, which moves `names` between two directories, with their names held still.
@@ -277,11 +284,12 @@ extension BackupFileSystem {
 
     /// Moves what the catalogue does not know of out of the way of a new file.
     func clearTheWay(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
-        let asideName = asideName(name)
-        guard try main.setAside(directory, name, as: asideName) else { return }
-        counters.add(\.setAside)
-        logger.warning(
-            "something in main that the catalogue does not know was set aside", metadata: ["aside": "\(asideName)"])
+        try setAside(directory, name, .unknown)
+    }
+
+    /// The inode number of what main has under a name; 0 if it has nothing.
+    func inode(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> UInt64 {
+        try main.status(directory, name).map { UInt64($0.st_ino) } ?? 0
     }
 
     func isReserved(_ parent: ResourceID, _ name: [UInt8]) -> Bool {

@@ -59,8 +59,14 @@ package final class BackupFileSystem: Sendable {
     let directories = DirectoryLocks()
     let counters = Counters()
     let background: BackgroundWorker
-    /// The journal, and what else is done about once a second.
+    /// Removals of objects.
+    let removal = BackgroundWorker(transfers: 1)
+    /// The journal.
     let upkeep = BackgroundWorker(transfers: 1)
+    /// What main needs about once a second.
+    let mainUpkeep = BackgroundWorker(transfers: 1)
+    /// What the background works on.
+    let slots = BackgroundSlots()
     /// Intents that main has followed, and whose directories are not known to be on the disk yet.
     let followed = Mutex<[FollowedIntent]>([])
     let ownership: PrefixOwnership
@@ -117,16 +123,26 @@ package final class BackupFileSystem: Sendable {
         }
     }
 
+    /// Returns when all that the catalogue has committed so far survives a power loss.
+    func catalogueBecomesDurable() async throws(FileSystemError) {
+        do throws(CatalogueError) { try await catalogue.becomeDurable() } catch { throw .catalogue(error) }
+    }
+
     /// Notes a fact that the next start would find out by itself; a failure is logged.
-    func record(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
-        catalogue.record(body) { [self] error in if let error { noteUnrecorded(what, error) } }
+    ///
+    /// `patiently`: nobody asks for it soon, so it may wait for the next change.
+    func record(
+        _ what: String, patiently: Bool = false,
+        _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void
+    ) {
+        catalogue.record(patiently: patiently, body) { [self] error in if let error { noteUnrecorded(what, error) } }
     }
 
     /// Notes that the background has something to do, and wakes it when that is committed: earlier it would not see it.
     func recordWork(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
         catalogue.record(body) { [self] error in
             if let error { noteUnrecorded(what, error) }
-            background.wake()
+            wakeBackground()
         }
     }
 
@@ -207,12 +223,6 @@ package final class BackupFileSystem: Sendable {
         }
         return directory
     }
-
-    /// A name that did not exist before, for something that is set aside.
-    func asideName(_ name: [UInt8]) -> String {
-        let readable = percentEncoded(name.filter { $0 != UInt8(ascii: "/") }).prefix(150)
-        return "\(VersionID(now: currentTime()))~\(readable)"
-    }
 }
 
 /// Counts since the daemon started.
@@ -225,6 +235,7 @@ package final class Counters: Sendable {
         package var uploadsFailed = 0
         package var removalsFailed = 0
         package var setAside = 0
+        package var changesLost = 0
         package var catalogueFailures = 0
         package var journalFailures = 0
     }

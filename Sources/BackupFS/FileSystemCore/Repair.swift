@@ -3,17 +3,22 @@
 
 import Catalogue
 import Glibc
+import ObjectStorage
 
 extension BackupFileSystem {
     /// Brings catalogue and main to agreement and hands the rest to the background.
     ///
     /// `mainMayBeTorn`: the machine itself went down, so bytes in main that were never acknowledged may be anything.
-    func repair(mainMayBeTorn: Bool) throws(FileSystemError) {
+    ///
+    /// `isUnclean`: nobody has vouched for the end of the last run. `isAdopted`: what main held at first has its rows; before,
+    /// nothing else can have happened, and what has no row is not garbage.
+    func repair(mainMayBeTorn: Bool, isUnclean: Bool = true, isAdopted: Bool = true) throws(FileSystemError) {
         try repeatRenames(mainMayBeTorn: mainMayBeTorn)
         try repeatNames(mainMayBeTorn: mainMayBeTorn)
         try finishCreations(mainMayBeTorn: mainMayBeTorn)
-        if mainMayBeTorn { try repairNames() }
-        try takeUpUploads(mainMayBeTorn: mainMayBeTorn)
+        if mainMayBeTorn, isAdopted { try repairNames() }
+        try settleAside(mainMayBeTorn: mainMayBeTorn)
+        try takeUpUploads(mainMayBeTorn: mainMayBeTorn, isUnclean: isUnclean)
         try abandonUnwantedUploads()
     }
 
@@ -109,9 +114,15 @@ extension BackupFileSystem {
                 return true
             }
             pass("repair.creation")
+            let inode = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                try self.inode(directory, name)
+            }
             try change(.processCrash) { writer throws(CatalogueError) in
                 if isThere ?? false {
-                    try writer.markInMain(row.id)
+                    try writer.markInMain(row.id, inode: inode ?? 0)
+                } else if try writer.reader.hasBegunUpload(row.id) {
+                    // Its close may have returned.
+                    try writer.markNeedsUpload(row.id, due: nil)
                 } else {
                     try writer.undoCreate(row.id, now: currentTime())
                 }
@@ -132,23 +143,30 @@ extension BackupFileSystem {
     }
 
     /// Files whose content is not in backup: the background takes them up.
-    private func takeUpUploads(mainMayBeTorn: Bool) throws(FileSystemError) {
+    private func takeUpUploads(mainMayBeTorn: Bool, isUnclean: Bool) throws(FileSystemError) {
         if mainMayBeTorn { try distrustUnacknowledged() }
         pass("repair.upload")
-        try change(.processCrash) { writer throws(CatalogueError) in try writer.makeUploadsDue(now: currentTime()) }
+        try change(.processCrash) { writer throws(CatalogueError) in
+            try writer.makeUploadsDue(areSuspect: isUnclean, now: currentTime())
+        }
     }
 
     /// What was written and not acknowledged before a power cut may be torn: backup has the file.
     private func distrustUnacknowledged() throws(FileSystemError) {
+        let synced = try read { reader throws(CatalogueError) in
+            try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
+        }
         for row in try read({ reader throws(CatalogueError) in try reader.aheadOfBackup() }) {
+            let isSettled = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                // Unchanged since main was last synced: it is on the disk as programs wrote it.
+                guard let status = try main.status(directory, name) else { return false }
+                return Nanoseconds(status.st_ctim) < synced
+            }
+            if isSettled == true { continue }
+            if try mayBeAcknowledged(row) { continue }
             // The version in backup is the last acknowledged one and is the file.
             _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                let asideName = asideName(name)
-                guard try main.setAside(directory, name, as: asideName) else { return }
-                counters.add(\.setAside)
-                logger.error(
-                    "a change that was never acknowledged may be torn and was set aside",
-                    metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
+                try setAside(directory, name, .unacknowledged, of: row.id)
             }
             pass("repair.aside")
             try change(.processCrash) { writer throws(CatalogueError) in
@@ -156,5 +174,22 @@ extension BackupFileSystem {
                 try writer.settleUpload(row.id, now: currentTime())
             }
         }
+    }
+
+    /// Whether main holds, byte for byte, a content whose upload was begun.
+    ///
+    /// Then it is not torn, and its close may have returned: the commit that said so is not synced (Write.5).
+    private func mayBeAcknowledged(_ row: Resource) throws(FileSystemError) -> Bool {
+        let begun = try read { reader throws(CatalogueError) in
+            try reader.versions(of: row.id).filter { $0.state == .uploading }
+        }
+        guard !begun.isEmpty else { return false }
+        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            try main.openFile(directory, name, writing: false)
+        }
+        guard let copy = found ?? nil, let size = try? copy.status().st_size,
+            let digests = try? ContentDigests(ofFile: copy.number, length: Int64(size), .content)
+        else { return false }
+        return begun.contains { $0.size == Int64(size) && $0.sha256 == digests.sha256 }
     }
 }

@@ -6,7 +6,7 @@ import Glibc
 
 extension BackupFileSystem {
     /// How long a change may take from its row to main: a checkpoint vouches for what began that long before it.
-    private static let slack: Nanoseconds = 60 * 1_000_000_000
+    static let slack: Nanoseconds = 60 * 1_000_000_000
 
     /// Syncs main and notes the time: what changed before needs no look after a power cut.
     func checkpoint() throws(FileSystemError) {
@@ -21,18 +21,15 @@ extension BackupFileSystem {
         let known = try read { reader throws(CatalogueError) in
             (
                 checkpoint: try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0,
-                firstAdopted: try reader.setting(Setting.firstAdopted).flatMap { Int64($0) },
-                lastAdopted: try reader.setting(Setting.lastAdopted).flatMap { Int64($0) },
                 directories: try reader.directories()
             )
         }
-        let adopted = (known.firstAdopted ?? 0)..<(known.lastAdopted ?? -1) + 1
         var unlinked: [Place] = []
         for row in known.directories {
             let directory = try mainDirectory(row.id)
             let modified = Nanoseconds(try directory.status().st_mtim)
             guard max(row.changed, modified) >= known.checkpoint else { continue }
-            unlinked += try repairNames(in: row.id, directory, adopted: adopted)
+            unlinked += try repairNames(in: row.id, directory)
             pass("repair.directory")
         }
         // When no wrong file has one of the names any more. Without a main copy a recovery gives it all of them.
@@ -47,16 +44,14 @@ extension BackupFileSystem {
     }
 
     /// Returns the names that files with others lack.
-    private func repairNames(
-        in id: ResourceID, _ directory: Descriptor, adopted: Range<Int64>
-    ) throws(FileSystemError) -> [Place] {
+    private func repairNames(in id: ResourceID, _ directory: Descriptor) throws(FileSystemError) -> [Place] {
         let rows = try read { reader throws(CatalogueError) in try reader.list(id, after: 0, limit: .max) }
         var missing: [[UInt8]: Resource] = [:]
         for row in rows { missing[row.name] = row.resource }
         for entry in try main.entries(in: directory) {
             if id == .root, entry.name == MainStorage.reservedName { continue }
             guard let row = missing[entry.name] else {
-                try dropUnknown(entry, in: id, directory)
+                try settleUnknown(entry, in: id, directory)
                 continue
             }
             if try isAnother(entry, directory, row) {
@@ -72,7 +67,7 @@ extension BackupFileSystem {
                 try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
             case .symlink, .fifo, .socket, .character, .block:
                 try main.makeNode(directory, name, row)
-            case .file where !row.inBackup && !adopted.contains(row.id.rawValue):
+            case .file where try isNowhere(row):
                 // Its creation was never acknowledged by a close, and no storage has a byte of it.
                 logger.warning(
                     "a file that was being created is lost with the power", metadata: ["inode": "\(row.id.rawValue)"])
@@ -97,18 +92,54 @@ extension BackupFileSystem {
         return try main.status(directory, entry.name).map { UInt64($0.st_ino) } != row.mainInode
     }
 
-    /// A name that the catalogue does not have: a deletion that main has lost, or a creation that the catalogue has lost.
-    private func dropUnknown(
+    /// Whether no storage can have a byte of the file: nobody was told that it is kept.
+    private func isNowhere(_ row: Resource) throws(FileSystemError) -> Bool {
+        guard !row.inBackup else { return false }
+        return try read { reader throws(CatalogueError) in
+            if try reader.isAdopted(row.id) { return false }
+            return try !reader.hasBegunUpload(row.id)
+        }
+    }
+
+    /// A name that the catalogue does not have: a deletion that main has lost, a creation that the catalogue has lost, or
+    /// something that came behind the mount.
+    ///
+    /// Nothing tells the last two apart, so both get their rows.
+    private func settleUnknown(
         _ entry: MainStorage.Entry, in id: ResourceID, _ directory: Descriptor
     ) throws(FileSystemError) {
-        let inode = try main.status(directory, entry.name).map { UInt64($0.st_ino) }
-        let wasDeleted = try read { reader throws(CatalogueError) in
-            try reader.wasDeleted(parent: id, name: entry.name, mainInode: inode ?? 0)
+        guard let deleted = try deletedResource(entry, in: id) else {
+            logger.warning(
+                "something in main that the catalogue does not know was taken over",
+                metadata: ["directory": "\(id.rawValue)", "inode": "\(entry.attributes.inode)"])
+            return try takeOver(id, entry.name)
         }
-        if wasDeleted, entry.kind != .directory {
-            _ = try main.remove(directory, entry.name, isDirectory: false)
-        } else {
-            try clearTheWay(directory, entry.name)
+        // What is left in a directory that was deleted had been moved out of it before.
+        if try !removeReturned(deleted, entry, directory) { try setAside(directory, entry.name, .unacknowledged) }
+    }
+
+    private func deletedResource(
+        _ entry: MainStorage.Entry, in id: ResourceID
+    ) throws(FileSystemError) -> ResourceID? {
+        try read { reader throws(CatalogueError) in
+            try reader.deletedResource(
+                parent: id, name: entry.name, mainInode: entry.attributes.inode, changed: entry.attributes.changed)
+        }
+    }
+
+    /// Removes what was deleted and has come back, a directory with what was deleted in it; false if something else is in it.
+    private func removeReturned(
+        _ id: ResourceID, _ entry: MainStorage.Entry, _ directory: Descriptor
+    ) throws(FileSystemError) -> Bool {
+        guard entry.kind == .directory else { return try main.remove(directory, entry.name, isDirectory: false) }
+        let below = try main.openDirectory([entry.name], in: directory)
+        for child in try main.entries(in: below) {
+            if let deleted = try deletedResource(child, in: id) { _ = try removeReturned(deleted, child, below) }
+        }
+        do throws(FileSystemError) {
+            return try main.remove(directory, entry.name, isDirectory: true)
+        } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST].contains(code) {
+            return false
         }
     }
 }

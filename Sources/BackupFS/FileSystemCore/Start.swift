@@ -22,8 +22,12 @@ enum Setting {
     static let boot = "boot"
     /// The time (nanoseconds since 1970) up to which main is known to be on its disk.
     static let checkpoint = "checkpoint"
+    /// The mount of main's file system, by the kernel's number: its page cache is gone with it.
+    static let mount = "mount"
     /// `yes` after a stop that left nothing unfinished.
     static let cleanStop = "clean"
+    /// `yes` after a stop that left all of main on its disk, whatever waited for backup storage then.
+    static let mainSynced = "synced"
 }
 
 extension BackupFileSystem {
@@ -56,7 +60,8 @@ extension BackupFileSystem {
         main.reserve.establish()
         let last = try read { reader throws(CatalogueError) in
             (
-                boot: try reader.setting(Setting.boot), clean: try reader.setting(Setting.cleanStop),
+                boot: try reader.setting(Setting.boot), mount: try reader.setting(Setting.mount),
+                clean: try reader.setting(Setting.cleanStop), synced: try reader.setting(Setting.mainSynced),
                 adopted: try reader.setting(Setting.adopted)
             )
         }
@@ -64,11 +69,18 @@ extension BackupFileSystem {
             do throws(CatalogueError) { try catalogue.checkIntegrity() } catch { throw .catalogue(error) }
         }
         let boot = Self.bootIdentifier()
-        try repair(mainMayBeTorn: last.clean != "yes" && last.boot != nil && last.boot != boot)
+        let mount = main.mountIdentifier()
+        // Without a reboot a disk can go and come back, too.
+        let isOtherCache = last.boot != boot || last.mount != mount
+        try repair(
+            mainMayBeTorn: last.synced != "yes" && last.boot != nil && isOtherCache,
+            isUnclean: last.synced != "yes" && last.boot != nil, isAdopted: last.adopted != nil)
         pass("start.repaired")
         try change(.powerLoss) { writer throws(CatalogueError) in
             try writer.set(Setting.boot, to: boot)
+            try writer.set(Setting.mount, to: mount)
             try writer.set(Setting.cleanStop, to: "no")
+            try writer.set(Setting.mainSynced, to: "no")
         }
         if last.adopted == nil { try adoptMain() }
         startBackground()
@@ -76,11 +88,11 @@ extension BackupFileSystem {
 
     /// Waits at most `timeout` for what is under way, ships the journal, and closes the catalogue.
     ///
-    /// What is not finished then is recorded and goes on at the next start.
+    /// What is not finished then is recorded and goes on at the next start. With backup storage down nothing is waited for.
     package func shutdown(timeout: Duration) async {
-        let deadline = ContinuousClock.now + timeout
-        let isQuiet = await background.stop(until: deadline)
-        _ = await upkeep.stop(until: deadline)
+        let patience = background.storeState.isReachable ? timeout : min(timeout, .seconds(1))
+        let deadline = ContinuousClock.now + patience
+        let isQuiet = await stopBackground(until: deadline)
         finishIntents()
         do throws(FileSystemError) {
             if background.storeState.isReachable { try await syncJournal(deadline: deadline) }
@@ -88,15 +100,15 @@ extension BackupFileSystem {
             logger.warning("the journal is shipped at the next start", metadata: ["error": "\(error)"])
         }
         pass("stop.quiet")
-        do throws(CatalogueError) {
-            // What programs wrote and never had acknowledged must be on the disk, or the next start may not trust it.
-            if isQuiet, backupfs_sync_file_system(main.root.number) == 0 {
-                pass("stop.synced")
-                try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-                    try writer.set(Setting.cleanStop, to: "yes")
-                }
-                try catalogue.close()
+        do throws(FileSystemError) {
+            // What programs wrote and never had acknowledged is on the disk from here on, whatever the uploads do.
+            try syncMain()
+            pass("stop.synced")
+            try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                try writer.set(Setting.mainSynced, to: "yes")
+                if isQuiet { try writer.set(Setting.cleanStop, to: "yes") }
             }
+            do throws(CatalogueError) { try catalogue.close() } catch { throw .catalogue(error) }
         } catch {
             logger.warning("the catalogue was not closed cleanly", metadata: ["error": "\(error)"])
         }

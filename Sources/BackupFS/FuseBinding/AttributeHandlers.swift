@@ -30,14 +30,14 @@ enum AttributeHandlers {
             let size = Int64(status.st_size)
             // ftruncate(2): the close backs it up. Without a main copy there is something to fetch first.
             if let handle = info?.pointee.handle {
-                if handle.file.descriptor != nil || size == 0 {
+                if fileSystem.isReadyForChange(handle.file) || size == 0 {
                     try fileSystem.truncateOpen(handle, to: size)
                     return .now(.attributes(try fileSystem.setAttributes(id, changes)))
                 }
                 fileSystem.hold(handle)
                 return .later { () async throws(FileSystemError) in
                     defer { fileSystem.letGo(handle) }
-                    try await fileSystem.recover(handle.file)
+                    try await fileSystem.prepareForChange(handle.file)
                     try fileSystem.truncateOpen(handle, to: size)
                     return .attributes(try fileSystem.setAttributes(id, changes))
                 }

@@ -64,14 +64,14 @@ enum FileHandlers {
             guard let handle = info?.pointee.handle, let buffer else { return .now(.failure(errno: EBADF)) }
             let fileSystem = server.fileSystem
             let size = fuse_buf_size(buffer)
-            if handle.file.descriptor != nil {
+            if fileSystem.isReadyForChange(handle.file) {
                 let count = try fileSystem.write(handle.file) { descriptor in
                     var target = backupfs_bufvec_descriptor(descriptor, offset, size)
                     return fuse_buf_copy(&target, buffer, FUSE_BUF_SPLICE_MOVE)
                 }
                 return .now(.written(count))
             }
-            // The rest of the file has to be fetched first; the request's memory does not live that long.
+            // The rest of the file has to be fetched or looked at first; the request's memory does not live that long.
             var content = [UInt8](repeating: 0, count: size)
             let copied = content.withUnsafeMutableBytes { memory in
                 var target = backupfs_bufvec_memory(memory.baseAddress, size)
@@ -82,7 +82,7 @@ enum FileHandlers {
             fileSystem.hold(handle)
             return .later { () async throws(FileSystemError) in
                 defer { fileSystem.letGo(handle) }
-                try await fileSystem.recover(handle.file)
+                try await fileSystem.prepareForChange(handle.file)
                 let count = try fileSystem.write(handle.file) { descriptor in
                     let count = pwrite(descriptor, bytes, bytes.count, offset)
                     return count < 0 ? -Int(errno) : count

@@ -10,7 +10,7 @@ enum SpaceHandlers {
         _ raw: fuse_req_t?, _ mode: Int32, _ offset: off_t, _ length: off_t,
         _ info: UnsafeMutablePointer<fuse_file_info>?
     ) {
-        onMainCopies(raw, [info]) { (fileSystem, handles) throws(FileSystemError) in
+        onMainCopies(raw, [], changing: info) { (fileSystem, handles) throws(FileSystemError) in
             try fileSystem.allocate(handles[0], mode: mode, offset: Int64(offset), length: Int64(length))
             return .success
         }
@@ -20,7 +20,7 @@ enum SpaceHandlers {
     static func seek(
         _ raw: fuse_req_t?, _ offset: off_t, _ whence: Int32, _ info: UnsafeMutablePointer<fuse_file_info>?
     ) {
-        onMainCopies(raw, [info]) { (fileSystem, handles) throws(FileSystemError) in
+        onMainCopies(raw, [info], changing: nil) { (fileSystem, handles) throws(FileSystemError) in
             .offset(try fileSystem.seek(handles[0], offset: Int64(offset), whence: whence))
         }
     }
@@ -30,7 +30,7 @@ enum SpaceHandlers {
         _ raw: fuse_req_t?, _ source: off_t, _ sourceInfo: UnsafeMutablePointer<fuse_file_info>?, _ target: off_t,
         _ targetInfo: UnsafeMutablePointer<fuse_file_info>?, _ length: Int
     ) {
-        onMainCopies(raw, [sourceInfo, targetInfo]) { (fileSystem, handles) throws(FileSystemError) in
+        onMainCopies(raw, [sourceInfo], changing: targetInfo) { (fileSystem, handles) throws(FileSystemError) in
             .written(
                 try fileSystem.copy(
                     handles[0], offset: Int64(source), to: handles[1], offset: Int64(target), length: length))
@@ -38,19 +38,28 @@ enum SpaceHandlers {
     }
 
     /// Answers at once if main has the files, and after their recovery if it has not.
+    ///
+    /// `body` is given the handles of `infos`, then the one that it changes.
     private static func onMainCopies(
         _ raw: fuse_req_t?, _ infos: [UnsafeMutablePointer<fuse_file_info>?],
+        changing changed: UnsafeMutablePointer<fuse_file_info>?,
         _ body: @escaping @Sendable (BackupFileSystem, [FileHandle]) throws(FileSystemError) -> Reply
     ) {
         serve(raw) { (server, _) throws(FileSystemError) in
             let fileSystem = server.fileSystem
-            let handles = infos.compactMap { $0?.pointee.handle }
-            guard handles.count == infos.count else { return .now(.failure(errno: EBADF)) }
-            if handles.allSatisfy({ $0.file.descriptor != nil }) { return .now(try body(fileSystem, handles)) }
+            let target = changed?.pointee.handle
+            let handles = infos.compactMap { $0?.pointee.handle } + (target.map { [$0] } ?? [])
+            guard handles.count == infos.count + (changed == nil ? 0 : 1) else { return .now(.failure(errno: EBADF)) }
+            if handles.allSatisfy({ $0.file.descriptor != nil }),
+                target.map({ fileSystem.isReadyForChange($0.file) }) ?? true
+            {
+                return .now(try body(fileSystem, handles))
+            }
             for handle in handles { fileSystem.hold(handle) }
             return .later { () async throws(FileSystemError) in
                 defer { for handle in handles { fileSystem.letGo(handle) } }
                 for handle in handles { try await fileSystem.recover(handle.file) }
+                if let target { try await fileSystem.prepareForChange(target.file) }
                 return try body(fileSystem, handles)
             }
         }

@@ -271,6 +271,16 @@ final class Sandbox: Sendable {
 
     func status() throws -> Status { try json(["status", mountPoint, "--json"]) }
 
+    /// The keys of versions that are kept for a day because their successors come out of a run that was killed.
+    func keptKeys() throws -> [String] {
+        let said = try outcome([
+            "sqlite3", "-readonly", mainPath(".backupfs/catalogue.sqlite"),
+            "SELECT key FROM version WHERE kept_until IS NOT NULL",
+        ])
+        #expect(said.status == 0, "\(said.errors)")
+        return said.output.split(separator: "\n").map(String.init)
+    }
+
     func leftovers() throws -> [Leftover] { try json(["leftovers", mountPoint, "--json"]) }
 
     private func json<Report: Decodable>(_ arguments: [String]) throws -> Report {

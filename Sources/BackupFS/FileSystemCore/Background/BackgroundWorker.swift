@@ -18,7 +18,9 @@ final class BackgroundWorker: Sendable {
     }
 
     /// With the store down: how long to leave it alone between two requests.
-    private static let outagePause = 0.5...2.0
+    static let outagePause = 0.5...2.0
+    /// The longest that anything waits for its next attempt: an hour, in nanoseconds.
+    static let longestDelay: Nanoseconds = 3600 * 1_000_000_000
 
     let transfers: Int
     private let state = Mutex(State())
@@ -29,6 +31,12 @@ final class BackgroundWorker: Sendable {
     static func backoff(attempts: Int) -> Nanoseconds {
         let ceiling = min(15.0, 0.5 * Double(1 << min(attempts, 6)))
         return Nanoseconds(Double.random(in: ceiling / 2...ceiling) * 1e9)
+    }
+
+    /// What the store refused, it will refuse in a second, too: a minute, and up to an hour, in nanoseconds.
+    static func refusalBackoff(attempts: Int) -> Nanoseconds {
+        let ceiling = min(longestDelay, 120_000_000_000 << Nanoseconds(min(attempts, 6)))
+        return Nanoseconds.random(in: ceiling / 2...ceiling)
     }
 
     var isStopped: Bool { state.withLock { $0.isStopped } }
@@ -56,12 +64,6 @@ final class BackgroundWorker: Sendable {
     func delay(attempts: Int) -> Nanoseconds {
         guard !storeState.isReachable else { return Self.backoff(attempts: attempts) }
         return min(Self.backoff(attempts: attempts), Nanoseconds(Self.outagePause.upperBound * 1e9))
-    }
-
-    /// Leaves a store that is down alone for a while, whatever becomes due meanwhile.
-    func rest() async {
-        let end = ContinuousClock.now + .seconds(Double.random(in: Self.outagePause))
-        while !isStopped, !storeState.isReachable, .now < end { await sleep(atMost: end - .now) }
     }
 
     /// Something may be due.

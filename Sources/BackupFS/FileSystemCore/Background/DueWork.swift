@@ -1,13 +1,13 @@
-// What does not have to be done at once: uploads that failed, removals, journal segments. One task looks for what is due,
-// does some of it at a time, and sleeps until something else is. With the store down it tries a single request now and
-// then, and goes on at full speed when one succeeds.
+// What does not have to be done at once: uploads that failed, removals, journal segments, and main's upkeep. Each has a
+// task of its own that looks for what is due (DueUploads.swift, DueRemovals.swift), and sleeps until something else is.
+// With the store down it tries a single request now and then, and goes on at full speed when one succeeds.
 
 import Catalogue
 import ObjectStorage
 
 extension BackupFileSystem {
-    /// Objects that are removed with one request.
-    private static let removalsAtOnce = 1000
+    /// Rows that one transaction of the background changes: a few milliseconds' worth.
+    static let rowsAtOnce = 200
 
     /// Takes in how a request to the store ended.
     ///
@@ -19,53 +19,77 @@ extension BackupFileSystem {
             if !wasKnown, background.outage != nil { background.wake() }
             return
         }
-        recordWork("Background") { writer throws(CatalogueError) in try writer.makeFailuresDue(now: currentTime()) }
+        makeFailuresDue(now: currentTime())
     }
 
-    /// Starts the background's tasks: one for uploads and removals, one for what must not wait for those.
+    /// Some at a time: closes wait for the same writer.
+    private func makeFailuresDue(now: Nanoseconds) {
+        recordWork("Background") { [self] writer throws(CatalogueError) in
+            if try writer.makeFailuresDue(now: now, limit: Self.rowsAtOnce) { makeFailuresDue(now: now) }
+        }
+    }
+
+    /// Something may be due.
+    func wakeBackground() {
+        background.wake()
+        removal.wake()
+    }
+
+    /// Starts the background's tasks: uploads, removals, main's upkeep and the journal; none waits for another.
     func startBackground() {
-        background.run { [self] in
-            var failedRounds = 0
-            var nextSweep = ContinuousClock.now
-            while !background.isStopped {
-                let failures = counters.now.catalogueFailures
-                let didWork = await doDueWork()
-                let hasFailed = counters.now.catalogueFailures > failures
-                if ContinuousClock.now >= nextSweep {
-                    nextSweep = .now + (await sweepUploads() ? .seconds(3600) : .seconds(60))
-                }
-                if hasFailed {
-                    // What was done could not be recorded, and would be done again at once: a full disk, most likely.
-                    failedRounds += 1
-                    let pause = Duration.nanoseconds(BackgroundWorker.backoff(attempts: failedRounds + 1))
-                    let end = ContinuousClock.now + pause
-                    while !background.isStopped, .now < end { await background.sleep(atMost: end - .now) }
-                } else {
-                    failedRounds = 0
-                    if !didWork {
-                        let isDown = background.outage != nil
-                        // Closes fail while an outage is known, and would go on so if nothing asked for its end.
-                        if isDown { try? await confirmOwnership(deadline: .now + .seconds(10)) }
-                        await background.sleep(atMost: isDown ? min(.seconds(2), pauseUntilDue()) : pauseUntilDue())
-                    }
-                }
-                await background.rest()
+        clampDueTimes()
+        background.run { [self] in await runUploads() }
+        removal.run { [self] in await runRemovals() }
+        upkeep.run { [self] in
+            while !upkeep.isStopped {
+                let isShipped = await shipJournal()
+                await upkeep.sleep(atMost: .seconds(isShipped ? 1 : 5))
             }
         }
-        upkeep.run { [self] in
+        mainUpkeep.run { [self] in
             var nextCheckpoint = ContinuousClock.now
             var checkpointed: Int64?
-            while !upkeep.isStopped {
+            var clock = ClockWatch()
+            while !mainUpkeep.isStopped {
+                if clock.hasGoneBack() { clockWentBack() }
                 main.reserve.establish()
                 if ContinuousClock.now >= nextCheckpoint {
                     nextCheckpoint = .now + .seconds(60)
                     checkpointed = checkpointIfChanged(since: checkpointed)
                 }
                 finishIntents()
-                let isShipped = await shipJournal()
-                await upkeep.sleep(atMost: .seconds(isShipped ? 1 : 5))
+                await mainUpkeep.sleep(atMost: .seconds(1))
             }
         }
+    }
+
+    /// What is due is due by the clock as it is now, and main's checkpoint was not in its future.
+    private func clockWentBack() {
+        logger.warning("the machine's clock has gone back")
+        clampDueTimes()
+        let now = currentTime() - Self.slack
+        record("Clock") { writer throws(CatalogueError) in
+            let known = try writer.reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
+            if known > now { try writer.set(Setting.checkpoint, to: "\(now)") }
+        }
+    }
+
+    /// Nothing waits longer for its next attempt than the longest delay there is.
+    func clampDueTimes() {
+        recordWork("Clock") { [self] writer throws(CatalogueError) in
+            if try writer.clampDue(to: currentTime() + BackgroundWorker.longestDelay, limit: Self.rowsAtOnce) {
+                clampDueTimes()
+            }
+        }
+    }
+
+    /// Ends the background's tasks; false if one of them is not done before `deadline`.
+    func stopBackground(until deadline: ContinuousClock.Instant) async -> Bool {
+        var isQuiet = true
+        for worker in [background, removal, upkeep, mainUpkeep] where await !worker.stop(until: deadline) {
+            isQuiet = false
+        }
+        return isQuiet
     }
 
     /// Returns the number of the newest change that the checkpoint covers.
@@ -81,7 +105,7 @@ extension BackupFileSystem {
     }
 
     /// Aborts what interrupted uploads have left in the store; false if it cannot be asked.
-    private func sweepUploads() async -> Bool {
+    func sweepUploads() async -> Bool {
         guard background.storeState.isReachable else { return false }
         let deadline = ContinuousClock.now + .seconds(20)
         do throws(FileSystemError) {
@@ -99,34 +123,8 @@ extension BackupFileSystem {
         }
     }
 
-    private func pauseUntilDue() -> Duration {
-        let next = try? read { reader throws(CatalogueError) in try reader.nextDue() }
-        guard let due = next ?? nil else { return .seconds(60) }
-        return min(.seconds(60), max(.nanoseconds(max(0, due - currentTime())), .milliseconds(20)))
-    }
-
-    /// Does some of what is due; false if nothing was.
-    private func doDueWork() async -> Bool {
-        // With the store down one request at a time asks whether it is back.
-        let isReachable = background.storeState.isReachable
-        let width = isReachable ? background.transfers : 1
-        let now = currentTime()
-        let due = try? read { reader throws(CatalogueError) in
-            (
-                resources: try reader.dueResources(now: now, limit: width),
-                removals: try reader.dueRemovals(now: now, limit: isReachable ? Self.removalsAtOnce : 1)
-            )
-        }
-        guard let due, !(due.resources.isEmpty && due.removals.isEmpty) else { return false }
-        await withTaskGroup { group in
-            for item in due.resources { group.addTask { await self.settle(item.resource) } }
-            group.addTask { await self.removeVersions(due.removals) }
-        }
-        return true
-    }
-
     /// Does what one resource needs.
-    private func settle(_ row: Resource) async {
+    func settle(_ row: Resource) async {
         if row.status == .deleted { return await finishDelete(row) }
         guard row.kind == .file, row.needsUpload else {
             return record("Background") { writer throws(CatalogueError) in try writer.settle(row.id) }
@@ -145,8 +143,8 @@ extension BackupFileSystem {
     }
 
     /// Bytes of the main copy: a file that was never in backup has none in its row.
-    func mainSize(_ file: FileState, _ row: Resource) -> Int64 {
-        if let descriptor = file.descriptor, let status = try? descriptor.status() { return Int64(status.st_size) }
+    func mainSize(_ file: FileState?, _ row: Resource) -> Int64 {
+        if let descriptor = file?.descriptor, let status = try? descriptor.status() { return Int64(status.st_size) }
         let found = try? atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             try main.status(directory, name)
         }

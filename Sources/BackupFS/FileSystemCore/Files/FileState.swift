@@ -22,6 +22,8 @@ package final class FileState: Sendable {
         var isVerified = false
         /// How the main copy looked when its content was last known to be the row's; the row says so a little later.
         var seen: CatalogueWriter.MainCopy?
+        /// The main copy's name in its directory may not be on the disk yet (a creation or recovery of a moment ago).
+        var isNameNew = true
         /// Handles that may write.
         var writers = 0
         /// Grows with every change of the content.
@@ -32,6 +34,12 @@ package final class FileState: Sendable {
         var isInBackup = false
         /// The row says that an upload is needed.
         var isMarked = false
+        /// How often the row was given that mark, and the last of them that a power cut cannot take.
+        var marks: UInt64 = 0
+        var safeMark: UInt64 = 0
+        /// The main copy's content was compared with the checksum, or written, in this state's life: no bit of it has rotten
+        /// since it was backed up.
+        var isCompared = false
         /// A fsync of main failed: its page cache and its disk differ for ever (I13).
         var mainLostData = false
         var upload: SharedWork?
@@ -40,6 +48,11 @@ package final class FileState: Sendable {
 
         var hasMainCopy: Bool { descriptor != nil }
         var needsNoVerification: Bool { descriptor == nil || isVerified || changes > backedUp }
+        /// The row says, and a power cut cannot make it unsaid, that main is ahead of backup.
+        var isSafelyMarked: Bool { isMarked && safeMark >= marks }
+        /// A first change would put its upload in the place of the last good version, rotten bytes with it.
+        var mustCompare: Bool { descriptor != nil && isInBackup && !isCompared && changes == backedUp }
+        var needsNoComparison: Bool { !mustCompare }
     }
 
     let state = Mutex(State())
@@ -60,11 +73,14 @@ package final class FileState: Sendable {
     }
 
     /// Keeps an opened main copy unless there is one already.
-    func offer(_ descriptor: Descriptor, isVerified: Bool) {
+    ///
+    /// `isCompared`: its bytes were written or compared with the checksum just now.
+    func offer(_ descriptor: Descriptor, isVerified: Bool, isCompared: Bool = false) {
         state.withLock { state in
             guard state.descriptor == nil else { return }
             state.descriptor = descriptor
             state.isVerified = isVerified
+            state.isCompared = isCompared
         }
     }
 
@@ -75,6 +91,7 @@ package final class FileState: Sendable {
                 let status = try? descriptor.status(), !row.describes(status), state.seen != .init(status)
             else { return }
             state.isVerified = false
+            state.isCompared = false
         }
     }
 

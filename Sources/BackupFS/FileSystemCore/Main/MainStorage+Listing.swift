@@ -28,16 +28,20 @@ extension MainStorage {
         var entries: [Entry] = []
         for name in try names(directory) {
             // Removed since the directory was read: not there.
-            guard let status = try status(directory, name) else { continue }
-            let kind = Resource.Kind(modeBits: status.st_mode)
-            let target = kind == .symlink ? try readLink(directory, name) : nil
-            let hasLinks = kind != .directory && status.st_nlink > 1
-            entries.append(
-                Entry(
-                    name: name, kind: kind, attributes: AdoptedAttributes(status, target: target),
-                    identity: hasLinks ? Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)) : nil))
+            if let entry = try entry(directory, name) { entries.append(entry) }
         }
         return entries
+    }
+
+    /// One entry of an open directory; nil if nothing has the name.
+    func entry(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> Entry? {
+        guard let status = try status(directory, name) else { return nil }
+        let kind = Resource.Kind(modeBits: status.st_mode)
+        let target = kind == .symlink ? try readLink(directory, name) : nil
+        let hasLinks = kind != .directory && status.st_nlink > 1
+        return Entry(
+            name: name, kind: kind, attributes: AdoptedAttributes(status, target: target),
+            identity: hasLinks ? Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)) : nil)
     }
 
     /// Removes whatever an earlier daemon left in staging.
@@ -79,6 +83,7 @@ extension AdoptedAttributes {
             size: target.map { Int64($0.count) } ?? (status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : 0),
             accessed: Nanoseconds(status.st_atim), modified: Nanoseconds(status.st_mtim),
             changed: Nanoseconds(status.st_ctim), target: target,
-            device: [S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT) ? UInt64(status.st_rdev) : 0)
+            device: [S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT) ? UInt64(status.st_rdev) : 0,
+            inode: UInt64(status.st_ino))
     }
 }

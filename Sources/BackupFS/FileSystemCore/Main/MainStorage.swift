@@ -88,6 +88,7 @@ package final class MainStorage: Sendable {
         while !remaining.isEmpty {
             var text: [UInt8] = []
             while let name = remaining.first, text.count + name.count < 4000 {
+                guard isFileName(name) else { throw .main(errno: EINVAL, during: "opening a directory") }
                 if !text.isEmpty { text.append(UInt8(ascii: "/")) }
                 text += name
                 remaining.removeFirst()
@@ -110,10 +111,17 @@ package final class MainStorage: Sendable {
 
     /// Opens an existing regular file, for reading and writing if possible; nil if there is none.
     func openFile(_ directory: Descriptor, _ name: [UInt8], writing: Bool) throws(FileSystemError) -> Descriptor? {
+        guard isFileName(name) else { throw .main(errno: EINVAL, during: "open") }
+        return try openFile(directory, path: name, writing: writing)
+    }
+
+    private func openFile(
+        _ directory: Descriptor, path: [UInt8], writing: Bool
+    ) throws(FileSystemError) -> Descriptor? {
         let base = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-        var number = withName(name) { backupfs_open_beneath(directory.number, $0, base | O_RDWR, 0) }
+        var number = withText(path) { backupfs_open_beneath(directory.number, $0, base | O_RDWR, 0) }
         if number < 0, !writing, [EACCES, EPERM, EROFS, ETXTBSY].contains(errno) {
-            number = withName(name) { backupfs_open_beneath(directory.number, $0, base | O_RDONLY, 0) }
+            number = withText(path) { backupfs_open_beneath(directory.number, $0, base | O_RDONLY, 0) }
         }
         if number < 0 {
             // A directory, a link or a device in the place of a file is a missing file.
@@ -130,7 +138,8 @@ package final class MainStorage: Sendable {
     /// The names need not be held still: another file has another inode number.
     func openFile(_ path: [[UInt8]], as row: Resource) -> Descriptor? {
         let text = Array(path.joined(separator: [UInt8(ascii: "/")]))
-        guard text.count < 4000, let file = try? openFile(root, text, writing: false),
+        guard text.count < 4000, path.allSatisfy(isFileName),
+            let file = try? openFile(root, path: text, writing: false),
             let status = try? file.status(), row.describes(status)
         else { return nil }
         return file
@@ -140,6 +149,7 @@ package final class MainStorage: Sendable {
     func createFile(
         _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
     ) throws(FileSystemError) -> Descriptor {
+        guard isFileName(name) else { throw .main(errno: EINVAL, during: "create") }
         let file = Descriptor(
             try beneath(
                 directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: (mode & 0o777) | 0o600, during: "create")
@@ -168,18 +178,10 @@ package final class MainStorage: Sendable {
             withName(name) { backupfs_rename_exclusive(staging.number, stagedName, directory.number, $0) }, "rename")
     }
 
-    /// Moves what lies under a name out of the way, into `.backupfs/aside`; false if nothing is there.
-    func setAside(_ directory: Descriptor, _ name: [UInt8], as asideName: String) throws(FileSystemError) -> Bool {
-        let result = withName(name) { backupfs_rename_exclusive(directory.number, $0, aside.number, asideName) }
-        if result != 0, errno == ENOENT { return false }
-        try check(result, "setting aside")
-        return true
-    }
-
     /// Makes a symbolic link, pipe, socket or device node.
     func makeNode(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) {
         if row.kind == .symlink {
-            let result = withName(row.target ?? []) { target in
+            let result = withText(row.target ?? []) { target in
                 withName(name) { symlinkat(target, directory.number, $0) }
             }
             try check(result, "symlink")
@@ -305,25 +307,15 @@ package final class MainStorage: Sendable {
             directory, name, kind: .directory, mode: mode, uid: uid, gid: gid, accessed: nil, modified: nil)
     }
 
-    private func beneath(
+    func beneath(
         _ directory: Descriptor, _ path: [UInt8], _ flags: Int32, mode: UInt32, during: String
     ) throws(FileSystemError) -> Int32 {
-        let number = withName(path) { backupfs_open_beneath(directory.number, $0, flags, mode) }
+        let number = withText(path) { backupfs_open_beneath(directory.number, $0, flags, mode) }
         guard number >= 0 else { throw .main(errno: errno, during: during) }
         return number
     }
 
-    private func check(_ result: Int32, _ operation: String) throws(FileSystemError) {
+    func check(_ result: Int32, _ operation: String) throws(FileSystemError) {
         guard result == 0 else { throw .main(errno: errno, during: operation) }
-    }
-}
-
-/// Hands bytes without NUL to C as a string.
-func withName<Value>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Value) -> Value {
-    var text = name.map { CChar(bitPattern: $0) }
-    text.append(0)
-    return text.withUnsafeBufferPointer { buffer in
-        // The buffer holds at least the terminating NUL, so it has an address.
-        buffer.baseAddress.map(body) ?? "".withCString(body)
     }
 }

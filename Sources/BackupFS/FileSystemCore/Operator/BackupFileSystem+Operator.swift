@@ -146,7 +146,7 @@ extension BackupFileSystem: FileSystemOperator {
             if now != last { progress(now) }
             last = now
             if now.remaining == 0 { return }
-            background.wake()
+            wakeBackground()
             try await Task.sleep(for: .milliseconds(100))
         }
     }

@@ -31,12 +31,16 @@ extension BackupFileSystem {
     private func fetch(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         var lastError = FileSystemError.inNoStorage
         for _ in 1...Self.recoveryAttempts {
+            let stamp = file.state.withLock { $0.changes }
             let row = try liveRow(file.id)
             // Read.4: does the row say backup?
             guard row.inBackup, let version = try storedVersion(of: row) else { throw .inNoStorage }
-            if try adoptMainCopy(file, row, version) { return }
             do throws(FileSystemError) {
-                return try await fetchOnce(file, row, version, deadline: deadline)
+                if try !adoptMainCopy(file, row, version) {
+                    try await fetchOnce(file, row, version, deadline: deadline)
+                }
+                if row.needsUpload { try await noteLostChange(file, stamp: stamp) }
+                return
             } catch .backup(.notFound) {
                 // Read.7: a valid resource that no storage has. Only our own prefix can say so, twice, and only of the
                 // version that the row still names: one that was replaced meanwhile is gone for a good reason.
@@ -60,6 +64,34 @@ extension BackupFileSystem {
         throw lastError
     }
 
+    /// What was written and not backed up is gone with the main copy: the version that was brought back is the file, and no
+    /// upload may pass it off as what was written.
+    ///
+    /// `stamp` is the count of changes from when main had no copy.
+    func noteLostChange(_ file: FileState, stamp: UInt64) async throws(FileSystemError) {
+        let id = file.id
+        let isLost = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            // A write that came since is waiting for its upload.
+            let isUnchanged = file.state.withLock { state in
+                guard state.changes == stamp else { return false }
+                state.backedUp = stamp
+                state.isMarked = false
+                return true
+            }
+            guard isUnchanged else { return false }
+            try writer.settleUpload(id, now: currentTime())
+            try writer.noteError(
+                id, error: "a change was lost with its main copy before it was backed up", now: currentTime())
+            return true
+        }
+        guard isLost else { return }
+        wakeBackground()
+        counters.add(\.changesLost)
+        logger.error(
+            "main lost a change before it was backed up; the version in backup is the file now",
+            metadata: ["inode": "\(id.rawValue)"])
+    }
+
     func isInBackup(_ version: Version, deadline: ContinuousClock.Instant) async throws(FileSystemError) -> Bool {
         do throws(ObjectStoreError) {
             return try await store.head(version.key, deadline: deadline) != nil
@@ -69,14 +101,17 @@ extension BackupFileSystem {
     }
 
     /// Read.5 and Read.6.
-    private func fetchOnce(
+    func fetchOnce(
         _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
         let stagedName = "recover-\(row.id.rawValue)"
         let staged = try main.createStaged(stagedName)
         defer { main.removeStaged(stagedName) }
         do throws(ObjectStoreError) {
-            _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
+            // Nobody has to be asked for nothing.
+            if version.size > 0 {
+                _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
+            }
             guard try Int64(sizeOf(staged)) == version.size,
                 try ContentDigests(ofFile: staged.number, length: version.size, .content).sha256 == version.sha256
             else {
@@ -96,7 +131,7 @@ extension BackupFileSystem {
         pass("recover.synced")
         let isPlaced = try placeInMain(file, stagedName, staged)
         // Deleted, and still open: its programs read on, main gets nothing.
-        if !isPlaced { file.offer(staged, isVerified: true) }
+        if !isPlaced { file.offer(staged, isVerified: true, isCompared: true) }
     }
 
     private func sizeOf(_ file: Descriptor) throws(ObjectStoreError) -> Int {
@@ -186,6 +221,6 @@ extension BackupFileSystem {
         try change(.processCrash) { writer throws(CatalogueError) in
             try writer.markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
-        file.offer(copy, isVerified: true)
+        file.offer(copy, isVerified: true, isCompared: true)
     }
 }

@@ -64,7 +64,7 @@ extension BackupFileSystem {
             }
         }
         pass("remove.main")
-        record("Delete.5") { writer throws(CatalogueError) in
+        recordWork("Delete.5") { writer throws(CatalogueError) in
             // A rename that main could not follow has given it its name back.
             guard let row = try writer.reader.resource(row.id), row.status == .deleted else { return }
             try writer.abandonVersions(of: row.id, now: currentTime())
@@ -84,6 +84,14 @@ extension BackupFileSystem {
     @discardableResult
     func removeVersions(_ items: [(version: Version, attempts: Int)]) async -> Bool {
         guard !items.isEmpty else { return true }
+        // That they are not wanted must outlast a power cut, or the next start would miss them.
+        do throws(FileSystemError) {
+            try await catalogueBecomesDurable()
+        } catch {
+            counters.add(\.catalogueFailures)
+            logger.error("nothing is removed from backup", metadata: ["error": "\(error)"])
+            return false
+        }
         var failures: [String: ObjectStoreError] = [:]
         do throws(ObjectStoreError) {
             failures = try await store.delete(items.map(\.version.key), deadline: deadline(size: 0))
@@ -96,39 +104,80 @@ extension BackupFileSystem {
             noteStore(error)
         }
         var isDone = await forget(items.filter { failures[$0.version.key] == nil })
-        for item in items {
-            guard let error = failures[item.version.key] else { continue }
-            isDone = false
-            noteRemovalFailure(item.version, attempts: item.attempts, .backup(error))
+        let reasons = failures
+        let failed = items.filter { reasons[$0.version.key] != nil }
+        if !failed.isEmpty { isDone = false }
+        for start in stride(from: 0, to: failed.count, by: Self.rowsAtOnce) {
+            await noteRemovalFailures(Array(failed[start..<min(failed.count, start + Self.rowsAtOnce)])) { item in
+                reasons[item.version.key].map { .backup($0) } ?? .backupTimedOut
+            }
         }
         return isDone
     }
 
-    /// Their objects are gone: the rows go, too, all or none.
+    /// Their objects are gone: the rows go, too.
     private func forget(_ items: [(version: Version, attempts: Int)]) async -> Bool {
         guard !items.isEmpty else { return true }
         do throws(FileSystemError) {
             try reach("remove.object")
-            try await changeLater(.processCrash) { writer throws(CatalogueError) in
-                for item in items { try writer.forgetVersion(item.version.id) }
+            // Some at a time: closes wait for the same writer.
+            for start in stride(from: 0, to: items.count, by: Self.rowsAtOnce) {
+                let some = items[start..<min(items.count, start + Self.rowsAtOnce)]
+                try await changeLater(.processCrash) { writer throws(CatalogueError) in
+                    for item in some { try writer.forgetVersion(item.version.id) }
+                }
             }
             return true
         } catch {
-            for item in items { noteRemovalFailure(item.version, attempts: item.attempts, error) }
+            await noteRemovalFailures(items) { _ in error }
             return false
         }
     }
 
-    private func noteRemovalFailure(_ version: Version, attempts: Int, _ error: FileSystemError) {
-        counters.add(\.removalsFailed)
-        logger.warning(
-            "an object could not be removed from backup", metadata: ["key": "\(version.key)", "error": "\(error)"])
-        record("Delete.7") { writer throws(CatalogueError) in
-            let now = currentTime()
-            let next = now + self.background.delay(attempts: attempts)
-            try writer.recordRemovalFailure(version.id, error: "\(error)", next: next, now: now)
-            guard let row = try writer.reader.resource(version.resource), row.status == .deleted else { return }
-            try writer.noteError(row.id, error: "\(error)", now: now)
+    private func noteRemovalFailures(
+        _ items: [(version: Version, attempts: Int)],
+        _ error: @Sendable ((version: Version, attempts: Int)) -> FileSystemError
+    ) async {
+        let now = currentTime()
+        let isReachable = background.storeState.isReachable
+        let failures = items.map { item in
+            let reason = error(item)
+            // A store that is down is asked again when it is back; one that refuses will do so in a second, too.
+            let delay =
+                isReachable && reason.isRefusal
+                ? BackgroundWorker.refusalBackoff(attempts: item.attempts) : background.delay(attempts: item.attempts)
+            return (version: item.version, error: "\(reason)", next: now + delay)
+        }
+        for failure in failures {
+            counters.add(\.removalsFailed)
+            logger.warning(
+                "an object could not be removed from backup",
+                metadata: ["key": "\(failure.version.key)", "error": "\(failure.error)"])
+        }
+        do throws(FileSystemError) {
+            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+                for failure in failures {
+                    try writer.recordRemovalFailure(
+                        failure.version.id, error: failure.error, next: failure.next, now: now)
+                    guard let row = try writer.reader.resource(failure.version.resource), row.status == .deleted else {
+                        continue
+                    }
+                    try writer.noteError(row.id, error: failure.error, now: now)
+                }
+            }
+        } catch {
+            counters.add(\.catalogueFailures)
+            logger.error("the catalogue could not record a failure", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension FileSystemError {
+    /// Whether backup storage has answered, and said no.
+    fileprivate var isRefusal: Bool {
+        switch self {
+        case .backup(.denied), .backup(.rejected): true
+        default: false
         }
     }
 }

@@ -49,12 +49,15 @@ extension BackupFileSystem {
     /// Backs up one consistent content of the file, as a new object.
     private func upload(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         if file.state.withLock({ $0.mainLostData }) { throw .mainLostData }
-        if try liveRow(file.id).status != .deleted { try await verifyOwnership(deadline: deadline) }
+        let first = try liveRow(file.id)
+        if first.status != .deleted { try await verifyOwnership(deadline: deadline) }
         // A file that others keep writing is read again, and at last while they are held off.
         for attempt in 1...4 {
             let seen = file.state.withLock { $0.changes }
-            let row = try liveRow(file.id)
-            guard row.status != .deleted, let descriptor = try await contentToUpload(file, row) else {
+            let row = attempt == 1 ? first : try liveRow(file.id)
+            guard row.status != .deleted,
+                let descriptor = try await contentToUpload(file, row, deadline: deadline)
+            else {
                 return file.state.withLock { $0.backedUp = max($0.backedUp, seen) }
             }
             if try await uploadOnce(file, row, descriptor, isLastAttempt: attempt == 4, deadline: deadline) { return }
@@ -63,27 +66,42 @@ extension BackupFileSystem {
     }
 
     /// The main copy; nil if there is none and so nothing that backup does not have.
-    private func contentToUpload(_ file: FileState, _ row: Resource) async throws(FileSystemError) -> Descriptor? {
+    private func contentToUpload(
+        _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Descriptor? {
         if let descriptor = file.descriptor { return descriptor }
         let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             try main.openFile(directory, name, writing: false)
         }
         guard let found else { return nil }
         if let found { return found }
-        guard row.inBackup else {
-            noteMissing(row)
-            throw .inNoStorage
-        }
-        // What was written and not backed up is gone with the main copy; the last good version is the file.
-        try await changeLater(.processCrash) { writer throws(CatalogueError) in
-            try writer.markNotInMain(row.id)
-            try writer.settleUpload(row.id, now: currentTime())
-        }
+        let stamp = file.state.withLock { $0.changes }
+        if let descriptor = try await fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
+        noteMissing(row)
+        guard row.inBackup else { throw .inNoStorage }
+        // The last good version is the file.
+        try await noteLostChange(file, stamp: stamp)
         contentChanged(row.id)
-        logger.error(
-            "main lost a change before it was backed up; the version in backup is the file now",
-            metadata: ["inode": "\(row.id.rawValue)"])
         return nil
+    }
+
+    /// Brings back a content whose upload was begun, if it arrived: its close may have returned, and only the commit that
+    /// said so been lost with the power.
+    private func fetchBegunUpload(
+        _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Descriptor? {
+        let begun = try read { reader throws(CatalogueError) in
+            try reader.versions(of: row.id).last { $0.state == .uploading }
+        }
+        guard let begun else { return nil }
+        do throws(FileSystemError) {
+            try await fetchOnce(file, row, begun, deadline: deadline)
+        } catch .backup(.notFound) {
+            return nil
+        } catch .backup(.corrupted) {
+            return nil
+        }
+        return file.descriptor
     }
 
     /// One upload; false if the content changed meanwhile.
@@ -115,10 +133,10 @@ extension BackupFileSystem {
             id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey), size: size,
             sha256: digests.sha256,
             state: .uploading)
-        // Durably: after a power cut nobody else would know of the object.
-        let version: Version
+        // Before the request: after a kill nobody else would know of the object.
+        let (version, leavesWork): (Version, Bool)
         do throws(FileSystemError) {
-            version = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+            (version, leavesWork) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
                 try writer.beginUpload(new, now: currentTime()) {
                     $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
                 }
@@ -127,11 +145,12 @@ extension BackupFileSystem {
             // Deleted in this moment.
             return false
         }
+        if leavesWork { wakeBackground() }
         try reach("upload.begun")
         let attributes = ObjectMetadata.make(
             row, path: path, version: version, modified: seen.modified)
-        // The local copy is synced while the bytes travel.
-        async let synced = syncMain(descriptor)
+        // What a power cut must not take is synced while the bytes travel.
+        async let durability = becomeDurable(file, descriptor)
         var failure: ObjectStoreError?
         do throws(ObjectStoreError) {
             try await store.put(
@@ -140,7 +159,7 @@ extension BackupFileSystem {
         } catch {
             failure = error
         }
-        let isSynced = await synced
+        let durable = await durability
         try reach("upload.sent")
         noteStore(failure)
         let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
@@ -150,45 +169,73 @@ extension BackupFileSystem {
             return false
         }
         // As it was before it was read: what changes it behind the mount since then is noticed at the next open.
-        try await commit(file, row, version, descriptor, seen, stamp: stamp, isSynced: isSynced)
+        guard try durable.get() else { throw try await dropUnwritten(file, row, descriptor) }
+        try await commit(file, row, version, seen, stamp: stamp)
         return true
     }
 
     /// Write.5: the row says backup and `created`.
     private func commit(
-        _ file: FileState, _ row: Resource, _ version: Version, _ descriptor: Descriptor,
-        _ copy: CatalogueWriter.MainCopy, stamp: UInt64, isSynced: Bool
+        _ file: FileState, _ row: Resource, _ version: Version, _ copy: CatalogueWriter.MainCopy, stamp: UInt64
     ) async throws(FileSystemError) {
-        try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+        // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
+        // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
+        let (leavesWork, isStillChanging) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
             // Decided inside the transaction: a write that comes later marks the row again, after this.
             let isStillChanging = file.state.withLock { state in
                 state.isInBackup = true
                 if state.changes == stamp { state.isMarked = false }
                 return state.changes != stamp
             }
-            try writer.commitUpload(
-                version, main: isSynced ? copy : nil, seen: row, stillChanging: isStillChanging, now: currentTime())
+            let replaces = try writer.commitUpload(
+                version, main: copy, seen: row, stillChanging: isStillChanging, now: currentTime())
+            return (replaces || isStillChanging, isStillChanging)
         }
         pass("upload.committed")
-        background.wake()
-        if !isSynced {
-            // Backup has the content. The main copy is not to be trusted, nor is any later fsync of it (I13).
-            file.state.withLock { state in
-                state.mainLostData = true
-                if state.descriptor === descriptor { state.descriptor = nil }
-            }
-            if let row = try? liveRow(file.id) { try setAside(descriptor, of: row) }
-            throw .mainLostData
-        }
+        if leavesWork { wakeBackground() }
+        // Main's copy has other bytes by now: the version alone must tell.
+        if isStillChanging { try await catalogueBecomesDurable() }
         file.state.withLock { state in
             state.backedUp = max(state.backedUp, stamp)
             state.seen = copy
+            if !isStillChanging { state.isCompared = true }
         }
     }
 
-    private func syncMain(_ descriptor: Descriptor) async -> Bool {
-        do throws(FileSystemError) { try reach("upload.main") } catch { return false }
-        return fdatasync(descriptor.number) == 0
+    /// Main failed to write what programs wrote, so nobody knows what was read for the upload (I13).
+    ///
+    /// The new version goes, the last good one stays the file, and the copy is kept aside. No later sync of it proves anything.
+    private func dropUnwritten(
+        _ file: FileState, _ row: Resource, _ descriptor: Descriptor
+    ) async throws(FileSystemError) -> FileSystemError {
+        file.state.withLock { state in
+            state.mainLostData = true
+            if state.descriptor === descriptor { state.descriptor = nil }
+        }
+        try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+            try writer.abandonUploads(of: row.id, now: currentTime())
+            // A file that backup never had stays a leftover: it is nowhere.
+            if row.inBackup { try writer.settleUpload(row.id, now: currentTime()) }
+            try writer.markNotInMain(row.id)
+        }
+        if let row = try? liveRow(file.id) { try setAside(descriptor, of: row, .notWritten) }
+        wakeBackground()
+        contentChanged(row.id)
+        return .mainLostData
+    }
+
+    /// Syncs the catalogue's log, the main copy, and its name if it is new; whether the main copy could be.
+    private func becomeDurable(_ file: FileState, _ descriptor: Descriptor) async -> Result<Bool, FileSystemError> {
+        do throws(FileSystemError) { try await catalogueBecomesDurable() } catch { return .failure(error) }
+        do throws(FileSystemError) { try reach("upload.main") } catch { return .success(false) }
+        guard fdatasync(descriptor.number) == 0 else { return .success(false) }
+        guard file.state.withLock({ $0.isNameNew }) else { return .success(true) }
+        let isSynced = try? atLocation(of: file.id) { (directory, _) throws(FileSystemError) in
+            fsync(directory.number) == 0
+        }
+        file.state.withLock { $0.isNameNew = false }
+        // Without a name (any more) there is nothing to lose.
+        return .success(isSynced ?? true)
     }
 
     /// A private copy of the content, made while writers are held off, and the count of changes it has.
@@ -233,6 +280,6 @@ extension BackupFileSystem {
             counters.add(\.catalogueFailures)
             logger.error("the catalogue could not record a failure", metadata: ["error": "\(error)"])
         }
-        background.wake()
+        wakeBackground()
     }
 }

@@ -19,6 +19,17 @@ extension BackupFileSystem {
         }
     }
 
+    /// Compares a main copy with the checksum in its row before the first change of it.
+    ///
+    /// Its size and time say nothing about a bit that has rotten; a change of one byte would upload all of it, and remove
+    /// the last good version. It costs one reading of the file, of which its upload takes another.
+    func compareBeforeChange(_ file: FileState) async throws(FileSystemError) {
+        let size = (try? file.descriptor?.status().st_size) ?? 0
+        try await once(
+            file, \.verification, unless: \.needsNoComparison, deadline: deadline(size: Int64(size))
+        ) { () throws(FileSystemError) in try self.compare(file) }
+    }
+
     private func compare(_ file: FileState) throws(FileSystemError) {
         let (opened, stamp, isAhead) = file.state.withLock { state in
             (state.descriptor, state.changes, state.changes > state.backedUp)
@@ -43,6 +54,7 @@ extension BackupFileSystem {
         file.state.withLock { state in
             guard state.descriptor === descriptor else { return }
             state.isVerified = true
+            state.isCompared = state.changes == stamp
             state.seen = .init(status)
         }
         record("Read.2") { writer throws(CatalogueError) in
@@ -60,20 +72,15 @@ extension BackupFileSystem {
             return true
         }
         guard isDropped else { return }
-        try setAside(descriptor, of: row)
+        try setAside(descriptor, of: row, .damaged)
     }
 
     /// Moves a main copy that is not to be trusted out of the way, unless its name is another file's by now.
-    func setAside(_ copy: Descriptor, of row: Resource) throws(FileSystemError) {
+    func setAside(_ copy: Descriptor, of row: Resource, _ reason: AsideEntry.Reason) throws(FileSystemError) {
         let inode = try copy.status().st_ino
         _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             guard try main.status(directory, name)?.st_ino == inode else { return }
-            let asideName = asideName(name)
-            _ = try main.setAside(directory, name, as: asideName)
-            counters.add(\.setAside)
-            logger.error(
-                "a damaged main copy was set aside",
-                metadata: ["inode": "\(row.id.rawValue)", "aside": "\(asideName)"])
+            try setAside(directory, name, reason, of: row.id)
             noteMissing(row)
         }
     }

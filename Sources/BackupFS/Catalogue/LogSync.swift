@@ -1,0 +1,83 @@
+// Makes the log durable beside the writer. SQLite writes each commit to its log (catalogue.sqlite-wal) and, with
+// `synchronous=NORMAL`, leaves it in the kernel's cache; whoever needs more waits here. One fdatasync serves everybody who
+// came before it began, and the writer goes on meanwhile.
+//
+// The log is a prefix of what was committed: what is synced makes everything that was committed before it durable.
+// Source: https://www.sqlite.org/walformat.html (frames carry running checksums; recovery stops at the first that fails).
+
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Syncs the log of one catalogue, for any number of waiters at a time.
+final class LogSync: Sendable {
+    /// Called once: nil, or why the log is not known to be on the disk.
+    typealias Finished = @Sendable (CatalogueError?) -> Void
+
+    private struct State {
+        var waiting: [Finished] = []
+        var isRunning = false
+        /// The log's descriptor, opened when it is first needed.
+        var descriptor: Int32 = -1
+        /// errno of a sync that failed: nothing that was written before it can be vouched for any more.
+        var failure: Int32?
+    }
+
+    /// The catalogue's directory; the caller's.
+    private let directory: Int32
+    private let log: String
+    private let queue = DispatchQueue(label: "backupfs.log-sync")
+    /// Held for no system call.
+    private let state = Mutex(State())
+
+    init(directory: Int32, log: String) {
+        self.directory = directory
+        self.log = log
+    }
+
+    deinit {
+        let descriptor = state.withLock { $0.descriptor }
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// Calls `finished` when all that has been committed so far is on the disk.
+    func whenDone(_ finished: @escaping Finished) {
+        let mustStart = state.withLock { state in
+            state.waiting.append(finished)
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        if mustStart { queue.async { self.drain() } }
+    }
+
+    private func drain() {
+        while true {
+            let (group, known, earlier) = state.withLock { state in
+                defer { state.waiting = [] }
+                if state.waiting.isEmpty { state.isRunning = false }
+                return (state.waiting, state.descriptor, state.failure)
+            }
+            if group.isEmpty { return }
+            // A second sync after one that failed would succeed and prove nothing (I13).
+            let failure = earlier ?? sync(known)
+            if let failure { state.withLock { $0.failure = failure } }
+            let error = failure.map { code in
+                CatalogueError.database(
+                    message: "the log could not be written to the disk (\(String(cString: strerror(code)))): "
+                        + "see to the disk, unmount, and mount again")
+            }
+            for finished in group { finished(error) }
+        }
+    }
+
+    /// Returns errno if it failed.
+    private func sync(_ known: Int32) -> Int32? {
+        var descriptor = known
+        if descriptor < 0 {
+            descriptor = openat(directory, log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard descriptor >= 0 else { return errno }
+            state.withLock { $0.descriptor = descriptor }
+        }
+        return fdatasync(descriptor) == 0 ? nil : errno
+    }
+}

@@ -1,0 +1,89 @@
+import CLinux
+import Glibc
+
+extension MainStorage {
+    /// The names from the root down to an open directory of main, as they are on the disk now.
+    func path(of directory: Descriptor) -> [[UInt8]] {
+        guard let top = Self.link(of: root), let full = Self.link(of: directory), full.starts(with: top) else {
+            return []
+        }
+        return full.dropFirst(top.count).split(separator: UInt8(ascii: "/")).map(Array.init)
+    }
+
+    /// The kernel's path of an open directory, which says where it is even if something is mounted over it.
+    private static func link(of directory: Descriptor) -> [UInt8]? {
+        // Longer ones the kernel does not tell.
+        var text = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let count = readlink("/proc/self/fd/\(directory.number)", &text, text.count)
+        return count > 0 ? text[..<count].map { UInt8(bitPattern: $0) } : nil
+    }
+
+    /// Moves what lies under a name into `.backupfs/aside/ID/`, under `path`; false if nothing lies there.
+    func moveAside(
+        _ directory: Descriptor, _ name: [UInt8], _ path: [[UInt8]], _ id: Int64
+    ) throws(FileSystemError) -> Bool {
+        let place = try asideDirectory(id, path, making: true)
+        let result = withName(name) { source in
+            withName(path.last ?? name) { backupfs_rename_exclusive(directory.number, source, place.number, $0) }
+        }
+        guard result != 0 else { return true }
+        let code = errno
+        removeAsideDirectories(id, path)
+        guard code == ENOENT else { throw .main(errno: code, during: "setting aside") }
+        return false
+    }
+
+    /// Whether it lies where it was moved to.
+    func isAside(_ id: Int64, _ path: [[UInt8]]) throws(FileSystemError) -> Bool {
+        guard let name = path.last, let place = try? asideDirectory(id, path, making: false) else { return false }
+        return try status(place, name) != nil
+    }
+
+    /// Moves it back, under a name that must be free.
+    func moveBack(_ id: Int64, _ path: [[UInt8]], _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+        let place = try asideDirectory(id, path, making: false)
+        try check(
+            withName(path.last ?? []) { source in
+                withName(name) { backupfs_rename_exclusive(place.number, source, directory.number, $0) }
+            }, "bringing back what was set aside")
+    }
+
+    /// Removes the directories that were made to keep a path, as far as they are empty.
+    func removeAsideDirectories(_ id: Int64, _ path: [[UInt8]]) {
+        let names = [Array("\(id)".utf8)] + path.dropLast()
+        for depth in names.indices.reversed() {
+            guard let parent = try? openDirectory(Array(names[..<depth]), in: aside),
+                (try? remove(parent, names[depth], isDirectory: true)) != nil
+            else { return }
+        }
+    }
+
+    /// Removes what was set aside, for good.
+    func discardAside(_ id: Int64) { removeTree(aside, Array("\(id)".utf8)) }
+
+    /// Removes a directory and everything below it, not following links; what cannot be removed stays.
+    private func removeTree(_ parent: Descriptor, _ name: [UInt8]) {
+        guard let directory = try? openDirectory([name], in: parent) else {
+            _ = try? remove(parent, name, isDirectory: false)
+            return
+        }
+        for entry in (try? entries(in: directory)) ?? [] { removeTree(directory, entry.name) }
+        _ = try? remove(parent, name, isDirectory: true)
+    }
+
+    /// The directory in `.backupfs/aside/ID/` that holds the last name of `path`.
+    private func asideDirectory(_ id: Int64, _ path: [[UInt8]], making: Bool) throws(FileSystemError) -> Descriptor {
+        var directory = aside
+        for name in [Array("\(id)".utf8)] + path.dropLast() {
+            if making {
+                let result = withName(name) { mkdirat(directory.number, $0, 0o700) }
+                // That the place for it is gone says nothing about the file that a program asked for.
+                if result != 0, errno != EEXIST {
+                    throw .main(errno: errno == ENOENT ? EIO : errno, during: "setting aside")
+                }
+            }
+            directory = try openDirectory([name], in: directory)
+        }
+        return directory
+    }
+}

@@ -1,0 +1,144 @@
+// Which bytes in main may be torn, and what is done about what was not acknowledged.
+
+import Catalogue
+import Foundation
+import Glibc
+import ObjectStorage
+import TestSupport
+import Testing
+
+@testable import FileSystemCore
+
+@Suite("Bytes that may be torn")
+struct TornMainTests {
+    private let down = ObjectStoreError.unreachable(reason: "test")
+
+    private func overwriteWithoutClose(_ system: TestFileSystem) async throws {
+        try await system.write("a.jpg", photo(1))
+        let handle = try await system.open("a.jpg", writing: true)
+        try await system.put(handle, photo(2))
+    }
+
+    @Test("I4: main's disk went and came back without a reboot: it is as after a power loss")
+    func diskLoss() async throws {
+        try await TestFileSystem.run { system in
+            try await overwriteWithoutClose(system)
+            try await system.crash()
+            try await system.mount(afterDiskLoss: true)
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(try system.aside() == [photo(2)])
+        }
+    }
+
+    @Test("I3: after a kill the unacknowledged content is the file, and the version before it is kept for a day")
+    func versionIsKept() async throws {
+        try await TestFileSystem.run { system in
+            try await overwriteWithoutClose(system)
+            let acknowledged = try system.key("a.jpg")
+            try await system.crash()
+            try await system.mount()
+            try await system.settle()
+            #expect(try system.inBackup("a.jpg") == photo(2))
+            #expect(system.memory[acknowledged]?.bytes == photo(1))
+            let due = try #require(
+                try system.core.read { reader throws(CatalogueError) in try reader.nextDueRemoval() })
+            #expect(due > currentTime() + CatalogueWriter.suspectRetention / 2)
+            // The next version is what a program has written and closed: what it replaces goes at once.
+            let second = try system.key("a.jpg")
+            try await system.write("a.jpg", photo(3))
+            try await system.settle()
+            #expect(Set(system.keys) == [acknowledged, try system.key("a.jpg")])
+            #expect(system.memory[second] == nil)
+        }
+    }
+
+    @Test("I4: what main's disk had synced is not torn: a checkpoint vouches for it")
+    func checkpointVouches() async throws {
+        try await TestFileSystem.run { system in
+            try await overwriteWithoutClose(system)
+            try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+                try writer.set(Setting.checkpoint, to: "\(currentTime() + 1_000_000_000)")
+            }
+            try await system.crash()
+            try await system.mount(afterPowerLoss: true)
+            try await system.settle()
+            #expect(try system.inBackup("a.jpg") == photo(2))
+            #expect(try system.aside().isEmpty)
+        }
+    }
+
+    @Test("I4: an orderly stop during an outage, with an upload that hangs, and a reboot: what was written is the file")
+    func stopDuringOutage() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            try await system.write("b.jpg", photo(1))
+            let gate = Gate()
+            system.store.inject(.hold(gate), on: [.put], keys: .prefix("a~"))
+            system.store.inject(.fail(down), on: [.put], keys: .prefix("b~"))
+            await #expect(throws: FileSystemError.backup(down)) { try await system.write("b.jpg", photo(2)) }
+            let core = system.core
+            let handle = try await system.open("a.jpg", writing: true, truncating: true)
+            try await system.put(handle, photo(2))
+            let close = Task { try await core.flush(handle) }
+            await gate.reached()
+            await system.stop(timeout: .milliseconds(300))
+            // The process would have ended; here its upload still holds the file system, and its lock.
+            unlink(system.main + "/.backupfs/lock")
+            try await system.mount(afterPowerLoss: true)
+            #expect(try await system.read("a.jpg") == photo(2))
+            gate.open()
+            _ = await close.result
+            try await system.settle()
+            #expect(try system.inBackup("a.jpg") == photo(2))
+            #expect(try system.inBackup("b.jpg") == photo(2))
+            #expect(try system.aside().isEmpty)
+        }
+    }
+
+    @Test("I1: a close whose commit a power loss took: what arrived in backup is the file, though main lost it")
+    func acknowledgedByItsObject() async throws {
+        try await TestFileSystem.run { system in
+            let gate = Gate()
+            system.store.inject(.holdAnswer(gate), on: [.put], keys: .prefix("a~"))
+            let core = system.core
+            let handle = try system.create("a.jpg")
+            try await system.put(handle, photo(1))
+            let close = Task { try await core.flush(handle) }
+            await gate.reached()
+            try await system.crash()
+            gate.open()
+            _ = await close.result
+            try system.lose("a.jpg")
+            try await system.mount(afterPowerLoss: true)
+            try await system.settle()
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(try system.row("a.jpg")?.status == .created)
+        }
+    }
+
+    @Test("A clock that goes back puts nothing to sleep")
+    func clockGoesBack() async throws {
+        var watch = ClockWatch(now: 1_000_000_000_000, sinceBoot: 5_000_000_000)
+        let steps = [
+            watch.hasGoneBack(now: 1_010_000_000_000, sinceBoot: 15_000_000_000),
+            watch.hasGoneBack(now: 920_000_000_000, sinceBoot: 16_000_000_000),
+            watch.hasGoneBack(now: 921_000_000_000, sinceBoot: 17_000_000_000),
+        ]
+        #expect(steps == [false, true, false])
+        try await TestFileSystem.run { system in
+            system.store.inject(.fail(.rejected(code: "No", message: "")), on: [.put], keys: .prefix("a~"))
+            await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(1)) }
+            let id = try system.id("a.jpg")
+            let day: Nanoseconds = 86_400 * 1_000_000_000
+            _ = await system.core.stopBackground(until: .now + .seconds(20))
+            try system.core.change(.processCrash) { writer throws(CatalogueError) in
+                try writer.postpone(id, until: currentTime() + day)
+            }
+            system.core.clampDueTimes()
+            try system.commitRecords()
+            let due = try #require(
+                try system.core.read { reader throws(CatalogueError) in try reader.nextDueResource(after: .min) })
+            #expect(due <= currentTime() + BackgroundWorker.longestDelay)
+        }
+    }
+}
