@@ -68,7 +68,7 @@ struct MountSession {
         let main = try Assembly.mainStorage(plan.mainText)
         do throws(PreflightFailure) {
             let logger = try openLog(in: main)
-            let store = try Assembly.store(plan.settings, environment: environment, logger: logger)
+            let store = try Assembly.knownStore(plan.settings, environment: environment, logger: logger)
             let fileSystem = try Assembly.fileSystem(main, store, plan.settings, logger: logger)
             if let warning = try Assembly.claim(fileSystem) {
                 logger.warning("mounting without backup storage", metadata: ["error": "\(warning)"])
