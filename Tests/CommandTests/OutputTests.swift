@@ -45,7 +45,7 @@ struct OutputTests {
     func leftovers() {
         let rows = [FakeOperator.leftover("a\u{1B}[2Jb", lastError: "line\nbreak"), FakeOperator.leftover("c")]
         #expect(
-            ReportText.leftovers(rows)
+            rows.map(ReportText.leftover).joined() + ReportText.leftovers(2)
                 == """
                 a\\u{1B}[2Jb: not in backup (stored in main, since 2023-11-14T22:13:20.000Z)
                     last error: line\\u{A}break
@@ -53,17 +53,38 @@ struct OutputTests {
                 2 leftovers
 
                 """)
-        #expect(ReportText.leftovers([]) == "no leftovers\n")
+        #expect(ReportText.leftovers(0) == "no leftovers\n")
     }
 
     @Test("clean says what it did, a dry run what it would do")
     func clean() {
         let step = CleanReport.Step(key: "a", action: .remove, reason: "deleted, still stored")
-        let report = CleanReport(uploaded: 1, removed: 2, failed: 3, remaining: 4, plan: [step])
-        #expect(ReportText.cleaned(report, dryRun: false) == "1 uploaded, 2 removed, 3 failed, 4 remaining\n")
-        #expect(
-            ReportText.cleaned(report, dryRun: true)
-                == "would remove a: deleted, still stored\n1 leftover, nothing was done\n")
+        let report = CleanReport(uploaded: 1, removed: 2, failed: 3, remaining: 4)
+        #expect(ReportText.cleaned(report) == "1 uploaded, 2 removed, 3 failed, 4 remaining\n")
+        #expect(ReportText.wouldClean(step) == "would remove a: deleted, still stored\n")
+        #expect(ReportText.wouldClean(1) == "1 leftover, nothing was done\n")
+    }
+
+    @Test("a list is written as it comes: lines, or one JSON array", arguments: [0, 1, 3])
+    func list(count: Int) throws {
+        final class Written {
+            var text = ""
+        }
+        let (json, text) = (Written(), Written())
+        var (array, lines) = (
+            ListOutput(isJSON: true) { json.text += $0 }, ListOutput(isJSON: false) { text.text += $0 }
+        )
+        let rows = (0..<count).map { FakeOperator.leftover("\($0)") }
+        for row in rows {
+            array.add(row, "never shown")
+            lines.add(row, row.key + "\n")
+        }
+        array.finish("never shown")
+        lines.finish("end\n")
+        #expect(try ReportCoding.decode([LeftoverReport].self, from: Array(json.text.utf8)) == rows)
+        #expect(json.text.hasSuffix("]\n") && json.text.count { $0 == "\n" } == 1)
+        #expect(text.text == rows.map { $0.key + "\n" }.joined() + "end\n")
+        #expect(array.count == count)
     }
 
     @Test("a row says where the file is and under which key")

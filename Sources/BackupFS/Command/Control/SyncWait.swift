@@ -83,7 +83,13 @@ final class SyncWait: Sendable {
                 throw ControlFailure.refused(
                     "the backup storage is down, \(left) missing in it: \(backup.lastError ?? "it does not answer")")
             }
-            if quiet >= failurePatience, let failing = try client.leftovers().first(where: { $0.lastError != nil }) {
+            guard quiet >= failurePatience else { return }
+            var failing: LeftoverReport?
+            try client.leftovers { row in
+                if row.lastError != nil { failing = row }
+                return failing == nil
+            }
+            if let failing {
                 throw ControlFailure.refused("\(left) missing in backup, \(failing.key): \(failing.lastError ?? "")")
             }
         } catch {
