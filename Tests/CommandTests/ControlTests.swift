@@ -115,8 +115,8 @@ struct ControlTests {
 
     @Test("a sync tells its progress and ends when the file system says so")
     func sync() throws {
-        let last = SyncProgress(uploads: 0, removals: 0, journal: 0)
-        let figures = [SyncProgress(uploads: 2, removals: 0, journal: 1), last]
+        let last = SyncProgress(uploads: 0, journal: 0)
+        let figures = [SyncProgress(uploads: 2, journal: 1), last]
         let conversation = try Conversation(FakeOperator(figures: figures))
         var shown: [SyncProgress] = []
         try conversation.client().sync { shown.append($0) }
@@ -196,7 +196,7 @@ struct ControlTests {
 
     @Test("a sync is given up when backup storage is down, and says how much is missing")
     func outage() throws {
-        let figures = [SyncProgress(uploads: 3, removals: 0, journal: 1)]
+        let figures = [SyncProgress(uploads: 3, journal: 1)]
         let conversation = try Conversation(FakeOperator(reachable: false, figures: figures, endless: true))
         let wait = SyncWait(conversation.client(), outagePatience: .zero)
         #expect(
@@ -207,7 +207,7 @@ struct ControlTests {
 
     @Test("a sync is given up when an upload fails again and again")
     func failingUpload() throws {
-        let figures = [SyncProgress(uploads: 1, removals: 0, journal: 0)]
+        let figures = [SyncProgress(uploads: 1, journal: 0)]
         let rows = [FakeOperator.leftover("a"), FakeOperator.leftover("b", lastError: "quota exceeded")]
         let conversation = try Conversation(FakeOperator(rows: rows, figures: figures, endless: true))
         let wait = SyncWait(conversation.client(), outagePatience: .zero, failurePatience: .zero)

@@ -31,7 +31,7 @@ final class FakeOperator: FileSystemOperator {
             backup: .init(url: "s3://b/p", reachable: reachable, lastError: reachable ? nil : "connection refused"),
             resources: .init(creating: 0, created: 12_345, deleted: 4),
             pending: .init(uploads: uploads, removals: 0, journal: journal), leftovers: leftovers,
-            recoveries: .init(done: 1, failed: 0), passthrough: false, adoption: .init(files: 0, backedUp: 0))
+            recoveries: .init(done: 1, failed: 0), failures: .init(), adoption: .init(files: 0, backedUp: 0))
     }
 
     static func leftover(_ key: String, lastError: String? = nil) -> LeftoverReport {

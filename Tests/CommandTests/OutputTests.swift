@@ -41,6 +41,16 @@ struct OutputTests {
         #expect(text.contains("last error   connection refused\n"))
     }
 
+    @Test("a status says what failed since the mount, if anything did")
+    func failures() {
+        var report = FakeOperator.status()
+        #expect(!ReportText.status(report).contains("failures"))
+        report.failures = .init(uploads: 1_200, removals: 3, setAside: 4, catalogue: 5, journal: 6)
+        #expect(
+            ReportText.status(report).contains(
+                "failures     1,200 uploads, 3 removals, 4 set aside, 5 catalogue, 6 journal since the mount\n"))
+    }
+
     @Test("leftovers name the file, the reason and the last failure, and nothing moves the cursor")
     func leftovers() {
         let rows = [FakeOperator.leftover("a\u{1B}[2Jb", lastError: "line\nbreak"), FakeOperator.leftover("c")]
@@ -102,7 +112,7 @@ struct OutputTests {
     @Test("progress is a bar on a terminal and plain lines elsewhere, not more often than anybody reads")
     func progress() {
         let start = ContinuousClock.now
-        let figures = [4, 3, 2, 0].map { SyncProgress(uploads: $0, removals: 0, journal: 0) }
+        let figures = [4, 3, 2, 0].map { SyncProgress(uploads: $0, journal: 0) }
         final class Written {
             var text: [String] = []
         }

@@ -40,6 +40,8 @@ struct OperatorTests {
             #expect(status.pending.uploads == 1 && status.pending.removals >= 2)
             #expect(status.leftovers == 3)
             #expect(status.recoveries == .init(done: 0, failed: 0))
+            #expect(status.failures.uploads >= 1 && status.failures.removals >= 2)
+            #expect(status.failures.setAside == 0 && status.failures.catalogue == 0)
             let reasons = Dictionary(
                 uniqueKeysWithValues: try await system.core.leftovers().map { ($0.key, $0.reason) })
             #expect(

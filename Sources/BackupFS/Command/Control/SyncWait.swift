@@ -76,7 +76,7 @@ final class SyncWait: Sendable {
         guard quiet >= min(outagePatience, failurePatience), let progress = now.progress, progress.remaining > 0 else {
             return
         }
-        let left = ReportText.remaining(progress.uploads, progress.removals, progress.journal)
+        let left = ReportText.remaining(uploads: progress.uploads, journal: progress.journal)
         do throws(ControlFailure) {
             let backup = try client.status().backup
             if quiet >= outagePatience, !backup.reachable {

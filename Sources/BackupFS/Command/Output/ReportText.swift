@@ -21,7 +21,8 @@ enum ReportText {
             (
                 "still to do",
                 pending.uploads + pending.removals + pending.journal == 0
-                    ? "nothing" : remaining(pending.uploads, pending.removals, pending.journal)
+                    ? "nothing"
+                    : remaining(uploads: pending.uploads, removals: pending.removals, journal: pending.journal)
             ),
             ("leftovers", number(report.leftovers)),
             ("recovered", "\(count(report.recoveries.done, "file")), \(number(report.recoveries.failed)) failed"),
@@ -30,6 +31,7 @@ enum ReportText {
             let adoption = report.adoption
             rows.append(("adopted", "\(number(adoption.backedUp)) of \(count(adoption.files, "file")) backed up"))
         }
+        if let failures = failures(report.failures) { rows.append(("failures", failures)) }
         if let error = backup.lastError { rows.append(("last error", terminalText(error))) }
         return table(rows) + summary(report) + "\n"
     }
@@ -75,13 +77,23 @@ enum ReportText {
     static func wouldClean(_ number: Int) -> String { "\(count(number, "leftover")), nothing was done\n" }
 
     /// What is still to do, in words: `2 uploads, 1 removal, 14 journal entries`.
-    static func remaining(_ uploads: Int, _ removals: Int, _ journal: Int) -> String {
+    static func remaining(uploads: Int, removals: Int = 0, journal: Int) -> String {
         let parts = [
             (uploads, "upload", "uploads"), (removals, "removal", "removals"),
             (journal, "journal entry", "journal entries"),
         ]
         let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.0 == 1 ? $0.1 : $0.2)" }
         return shown.isEmpty ? "nothing" : shown.joined(separator: ", ")
+    }
+
+    /// What failed since the mount, in words; nil if nothing did.
+    private static func failures(_ failures: StatusReport.Failures) -> String? {
+        let parts = [
+            (failures.uploads, "uploads"), (failures.removals, "removals"), (failures.setAside, "set aside"),
+            (failures.catalogue, "catalogue"), (failures.journal, "journal"),
+        ]
+        let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.1)" }
+        return shown.isEmpty ? nil : shown.joined(separator: ", ") + " since the mount"
     }
 
     private static func summary(_ report: StatusReport) -> String {

@@ -27,7 +27,10 @@ extension BackupFileSystem: FileSystemOperator {
             pending: .init(
                 uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal),
             leftovers: counts.leftovers,
-            recoveries: .init(done: counters.recoveriesDone, failed: counters.recoveriesFailed), passthrough: false,
+            recoveries: .init(done: counters.recoveriesDone, failed: counters.recoveriesFailed),
+            failures: .init(
+                uploads: counters.uploadsFailed, removals: counters.removalsFailed, setAside: counters.setAside,
+                catalogue: counters.catalogueFailures, journal: counters.journalFailures),
             adoption: try await adoption())
     }
 
@@ -182,7 +185,7 @@ extension BackupFileSystem: FileSystemOperator {
         while true {
             let now = try await ask { reader throws(CatalogueError) in
                 SyncProgress(
-                    uploads: try reader.acknowledgedUploads(through: last.upload), removals: 0,
+                    uploads: try reader.acknowledgedUploads(through: last.upload),
                     journal: try reader.journalEntries(through: last.journal))
             }
             if now != shown { progress(now) }
