@@ -8,7 +8,7 @@ import Testing
 struct MigrationTests {
     @Test(
         "Each earlier schema is brought forward, and what is in it is kept",
-        arguments: ["1 resources", "2 followed intents"])
+        arguments: ["1 resources", "2 followed intents", "3 counting"])
     func forward(schema: String) throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "catalogue-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)

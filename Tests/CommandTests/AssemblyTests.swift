@@ -78,19 +78,46 @@ struct AssemblyTests {
     }
 
     @Test(
-        "who is refused is not mounted, whether it worked before or not",
+        "who is refused is not mounted the first time, and later only warned",
         arguments: [
             .denied(code: "InvalidAccessKeyId", message: "unknown key"), .noSuchBucket("b"),
-            .rejected(code: "MethodNotAllowed", message: ""),
+            .rejected(code: "MethodNotAllowed", message: ""), .deadlineExceeded(reason: "silence"),
         ] as [ObjectStoreError])
     func refused(error: ObjectStoreError) throws {
         let directory = try TemporaryDirectory()
         let store = FakeStore()
         let fileSystem = try Self.fileSystem(directory, store).fileSystem
-        #expect(try Assembly.claim(fileSystem) == nil)
         store.fail(with: error)
         #expect(throws: PreflightFailure.backup(error)) { try Assembly.claim(fileSystem) }
         #expect(throws: PreflightFailure.backup(error)) { try Assembly.check(store) }
+        store.fail(with: nil)
+        #expect(try Assembly.claim(fileSystem) == nil)
+        store.fail(with: error)
+        #expect(try Assembly.claim(fileSystem)?.hasPrefix("\(error): mounted all the same") == true)
+    }
+
+    @Test("a store whose credentials cannot be read says so at each request, and works once they can be")
+    func lateStore() throws {
+        let directory = try TemporaryDirectory()
+        let password = directory.text + "/password"
+        let settings = BackupSettings(
+            backup: "s3://bucket/prefix", endpoint: "https://localhost:1", passwdFile: password)
+        #expect(throws: PreflightFailure.self) {
+            try Assembly.store(settings, environment: [:], logger: Self.silent)
+        }
+        let store = try Assembly.knownStore(settings, environment: [:], logger: Self.silent)
+        #expect(store.location == "s3://bucket/prefix")
+        func failure() -> String {
+            do throws(PreflightFailure) { try Assembly.check(store, patience: .seconds(2)) } catch { return "\(error)" }
+            return ""
+        }
+        #expect(failure().contains(password))
+        try Data("key:secret\n".utf8).write(to: URL(filePath: password))
+        chmod(password, 0o600)
+        #expect(!failure().contains(password) && !failure().isEmpty)
+        #expect(throws: PreflightFailure.self) {
+            try Assembly.knownStore(BackupSettings(backup: "ftp://x"), environment: [:], logger: Self.silent)
+        }
     }
 
     @Test("a prefix of another catalogue is refused, and the refused first mount leaves nothing behind")

@@ -54,12 +54,55 @@ struct ControlTests {
         let client = conversation.client(path: [0x61, 0xff])
         #expect(try client.status() == FakeOperator.status())
         #expect(try client.info().key == "a%FF")
-        #expect(try client.leftovers() == rows)
-        #expect(try client.clean(dryRun: true).plan.count == 500)
-        #expect(try client.clean(dryRun: false).uploaded == 500)
+        var received: [LeftoverReport] = []
+        try client.leftovers { row in
+            received.append(row)
+            return true
+        }
+        #expect(received == rows)
+        var steps = 0
+        _ = try client.clean(dryRun: true) { _ in steps += 1 }
+        #expect(steps == 500)
+        #expect(try client.clean(dryRun: false) { _ in steps += 1 }.uploaded == 500 && steps == 500)
         #expect(
-            conversation.fileSystem.questions == ["status", "info [97, 255]", "leftovers", "clean true", "clean false"])
+            conversation.fileSystem.questions.filter { $0 != "page" }
+                == ["status", "info [97, 255]", "leftovers", "clean true", "clean false"])
         #expect(try client.daemonProcess() == getpid())
+    }
+
+    @Test("a list is read no faster than its client takes it, however long that takes; then all of it comes")
+    func slowClient() async throws {
+        let rows = (0..<50_000).map { FakeOperator.leftover("photo \($0)") }
+        let conversation = try Conversation(FakeOperator(rows: rows))
+        let channel = try conversation.connect()
+        try channel.write(line: try ReportCoding.encode(ControlRequest.leftovers))
+        func pages() -> Int { conversation.fileSystem.questions.count { $0 == "page" } }
+        var before = -1
+        while pages() == 0 || pages() != before {
+            before = pages()
+            try await Task.sleep(for: .milliseconds(300))
+        }
+        // What a socket holds, and a page or two on either side of it.
+        #expect(before < rows.count / FakeOperator.pageSize / 4)
+        for row in rows {
+            let line = try channel.readLine(until: .now + .seconds(10))
+            guard case .leftover(row) = try ReportCoding.decode(ControlAnswer.self, from: line) else {
+                Issue.record("another row than \(row.key)")
+                return
+            }
+        }
+        #expect(
+            try ReportCoding.decode(ControlAnswer.self, from: channel.readLine(until: .now + .seconds(10))) == .done)
+    }
+
+    @Test("a client that goes away, or has enough, ends its list")
+    func endedList() async throws {
+        let rows = (0..<50_000).map { FakeOperator.leftover("photo \($0)") }
+        let conversation = try Conversation(FakeOperator(rows: rows))
+        try conversation.client().leftovers { _ in false }
+        while !conversation.fileSystem.questions.contains("leftovers cancelled") {
+            try await Task.sleep(for: .milliseconds(5))
+        }
     }
 
     @Test("what the file system refuses is told in its own line")
@@ -72,8 +115,8 @@ struct ControlTests {
 
     @Test("a sync tells its progress and ends when the file system says so")
     func sync() throws {
-        let last = SyncProgress(uploads: 0, removals: 0, journal: 0)
-        let figures = [SyncProgress(uploads: 2, removals: 0, journal: 1), last]
+        let last = SyncProgress(uploads: 0, journal: 0)
+        let figures = [SyncProgress(uploads: 2, journal: 1), last]
         let conversation = try Conversation(FakeOperator(figures: figures))
         var shown: [SyncProgress] = []
         try conversation.client().sync { shown.append($0) }
@@ -153,7 +196,7 @@ struct ControlTests {
 
     @Test("a sync is given up when backup storage is down, and says how much is missing")
     func outage() throws {
-        let figures = [SyncProgress(uploads: 3, removals: 0, journal: 1)]
+        let figures = [SyncProgress(uploads: 3, journal: 1)]
         let conversation = try Conversation(FakeOperator(reachable: false, figures: figures, endless: true))
         let wait = SyncWait(conversation.client(), outagePatience: .zero)
         #expect(
@@ -164,7 +207,7 @@ struct ControlTests {
 
     @Test("a sync is given up when an upload fails again and again")
     func failingUpload() throws {
-        let figures = [SyncProgress(uploads: 1, removals: 0, journal: 0)]
+        let figures = [SyncProgress(uploads: 1, journal: 0)]
         let rows = [FakeOperator.leftover("a"), FakeOperator.leftover("b", lastError: "quota exceeded")]
         let conversation = try Conversation(FakeOperator(rows: rows, figures: figures, endless: true))
         let wait = SyncWait(conversation.client(), outagePatience: .zero, failurePatience: .zero)

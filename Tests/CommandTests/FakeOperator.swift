@@ -4,6 +4,7 @@ import Synchronization
 
 /// A file system that answers what a test told it.
 final class FakeOperator: FileSystemOperator {
+    static let pageSize = 100
     /// Guards what was asked.
     private let asked = Mutex<[String]>([])
     let report: StatusReport
@@ -30,7 +31,7 @@ final class FakeOperator: FileSystemOperator {
             backup: .init(url: "s3://b/p", reachable: reachable, lastError: reachable ? nil : "connection refused"),
             resources: .init(creating: 0, created: 12_345, deleted: 4),
             pending: .init(uploads: uploads, removals: 0, journal: journal), leftovers: leftovers,
-            recoveries: .init(done: 1, failed: 0), passthrough: false, adoption: .init(files: 0, backedUp: 0))
+            recoveries: .init(done: 1, failed: 0), failures: .init(), adoption: .init(files: 0, backedUp: 0))
     }
 
     static func leftover(_ key: String, lastError: String? = nil) -> LeftoverReport {
@@ -53,16 +54,28 @@ final class FakeOperator: FileSystemOperator {
             backupKey: "p/a~1.jpg", lastError: nil)
     }
 
-    func leftovers() async throws -> [LeftoverReport] {
+    /// Pages of `pageSize` rows.
+    func leftovers(_ receive: @Sendable ([LeftoverReport]) async throws -> Void) async throws {
         note("leftovers")
-        return rows
+        do {
+            for start in stride(from: 0, to: rows.count, by: Self.pageSize) {
+                try await receive(Array(rows[start..<min(rows.count, start + Self.pageSize)]))
+                note("page")
+            }
+        } catch {
+            note("leftovers cancelled")
+            throw error
+        }
     }
 
-    func clean(dryRun: Bool) async throws -> CleanReport {
+    func clean(
+        dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
+    ) async throws -> CleanReport {
         note("clean \(dryRun)")
-        let plan = rows.map { CleanReport.Step(key: $0.key, action: .upload, reason: $0.reason) }
-        return CleanReport(
-            uploaded: dryRun ? 0 : rows.count, removed: 0, failed: 0, remaining: 0, plan: dryRun ? plan : [])
+        if dryRun {
+            try await receive(rows.map { CleanReport.Step(key: $0.key, action: .upload, reason: $0.reason) })
+        }
+        return CleanReport(uploaded: dryRun ? 0 : rows.count, removed: 0, failed: 0, remaining: 0)
     }
 
     func sync(progress: @Sendable (SyncProgress) -> Void) async throws {

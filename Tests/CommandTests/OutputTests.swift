@@ -41,11 +41,21 @@ struct OutputTests {
         #expect(text.contains("last error   connection refused\n"))
     }
 
+    @Test("a status says what failed since the mount, if anything did")
+    func failures() {
+        var report = FakeOperator.status()
+        #expect(!ReportText.status(report).contains("failures"))
+        report.failures = .init(uploads: 1_200, removals: 3, setAside: 4, catalogue: 5, journal: 6)
+        #expect(
+            ReportText.status(report).contains(
+                "failures     1,200 uploads, 3 removals, 4 set aside, 5 catalogue, 6 journal since the mount\n"))
+    }
+
     @Test("leftovers name the file, the reason and the last failure, and nothing moves the cursor")
     func leftovers() {
         let rows = [FakeOperator.leftover("a\u{1B}[2Jb", lastError: "line\nbreak"), FakeOperator.leftover("c")]
         #expect(
-            ReportText.leftovers(rows)
+            rows.map(ReportText.leftover).joined() + ReportText.leftovers(2)
                 == """
                 a\\u{1B}[2Jb: not in backup (stored in main, since 2023-11-14T22:13:20.000Z)
                     last error: line\\u{A}break
@@ -53,17 +63,38 @@ struct OutputTests {
                 2 leftovers
 
                 """)
-        #expect(ReportText.leftovers([]) == "no leftovers\n")
+        #expect(ReportText.leftovers(0) == "no leftovers\n")
     }
 
     @Test("clean says what it did, a dry run what it would do")
     func clean() {
         let step = CleanReport.Step(key: "a", action: .remove, reason: "deleted, still stored")
-        let report = CleanReport(uploaded: 1, removed: 2, failed: 3, remaining: 4, plan: [step])
-        #expect(ReportText.cleaned(report, dryRun: false) == "1 uploaded, 2 removed, 3 failed, 4 remaining\n")
-        #expect(
-            ReportText.cleaned(report, dryRun: true)
-                == "would remove a: deleted, still stored\n1 leftover, nothing was done\n")
+        let report = CleanReport(uploaded: 1, removed: 2, failed: 3, remaining: 4)
+        #expect(ReportText.cleaned(report) == "1 uploaded, 2 removed, 3 failed, 4 remaining\n")
+        #expect(ReportText.wouldClean(step) == "would remove a: deleted, still stored\n")
+        #expect(ReportText.wouldClean(1) == "1 leftover, nothing was done\n")
+    }
+
+    @Test("a list is written as it comes: lines, or one JSON array", arguments: [0, 1, 3])
+    func list(count: Int) throws {
+        final class Written {
+            var text = ""
+        }
+        let (json, text) = (Written(), Written())
+        var (array, lines) = (
+            ListOutput(isJSON: true) { json.text += $0 }, ListOutput(isJSON: false) { text.text += $0 }
+        )
+        let rows = (0..<count).map { FakeOperator.leftover("\($0)") }
+        for row in rows {
+            array.add(row, "never shown")
+            lines.add(row, row.key + "\n")
+        }
+        array.finish("never shown")
+        lines.finish("end\n")
+        #expect(try ReportCoding.decode([LeftoverReport].self, from: Array(json.text.utf8)) == rows)
+        #expect(json.text.hasSuffix("]\n") && json.text.count { $0 == "\n" } == 1)
+        #expect(text.text == rows.map { $0.key + "\n" }.joined() + "end\n")
+        #expect(array.count == count)
     }
 
     @Test("a row says where the file is and under which key")
@@ -81,7 +112,7 @@ struct OutputTests {
     @Test("progress is a bar on a terminal and plain lines elsewhere, not more often than anybody reads")
     func progress() {
         let start = ContinuousClock.now
-        let figures = [4, 3, 2, 0].map { SyncProgress(uploads: $0, removals: 0, journal: 0) }
+        let figures = [4, 3, 2, 0].map { SyncProgress(uploads: $0, journal: 0) }
         final class Written {
             var text: [String] = []
         }

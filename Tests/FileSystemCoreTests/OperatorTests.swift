@@ -2,6 +2,7 @@
 
 import Catalogue
 import ObjectStorage
+import Synchronization
 import TestSupport
 import Testing
 
@@ -39,6 +40,8 @@ struct OperatorTests {
             #expect(status.pending.uploads == 1 && status.pending.removals >= 2)
             #expect(status.leftovers == 3)
             #expect(status.recoveries == .init(done: 0, failed: 0))
+            #expect(status.failures.uploads >= 1 && status.failures.removals >= 2)
+            #expect(status.failures.setAside == 0 && status.failures.catalogue == 0)
             let reasons = Dictionary(
                 uniqueKeysWithValues: try await system.core.leftovers().map { ($0.key, $0.reason) })
             #expect(
@@ -56,8 +59,9 @@ struct OperatorTests {
             try await leaveThings(system)
             system.store.heal()
             let (keys, requests) = (system.keys, system.memory.requests.count)
-            let report = try await system.core.clean(dryRun: true)
-            let plan = Dictionary(uniqueKeysWithValues: report.plan.map { ($0.key, $0.action) })
+            let steps = Mutex<[CleanReport.Step]>([])
+            let report = try await system.core.clean(dryRun: true) { page in steps.withLock { $0 += page } }
+            let plan = Dictionary(uniqueKeysWithValues: steps.withLock { $0 }.map { ($0.key, $0.action) })
             #expect(plan == ["deleted.jpg": .remove, "changed.jpg": .remove, "failed.jpg": .upload])
             #expect(report.remaining == 3 && report.uploaded == 0 && report.removed == 0 && report.failed == 0)
             #expect(system.keys == keys && system.memory.requests.count == requests)
@@ -69,18 +73,18 @@ struct OperatorTests {
         try await TestFileSystem.run { system in
             try await leaveThings(system)
             #expect(
-                try await system.core.clean(dryRun: false)
+                try await system.core.clean()
                     == CleanReport(uploaded: 0, removed: 0, failed: 3, remaining: 3))
             system.store.heal()
             #expect(
-                try await system.core.clean(dryRun: false)
+                try await system.core.clean()
                     == CleanReport(uploaded: 1, removed: 2, failed: 0, remaining: 0))
             #expect(try system.inBackup("failed.jpg") == photo(5))
             #expect(system.keys == ["changed.jpg", "failed.jpg", "good.jpg"].map { try? system.key($0) })
             let status = try await system.core.status()
             #expect(status.leftovers == 0 && status.pending.uploads == 0 && status.pending.removals == 0)
             #expect(
-                try await system.core.clean(dryRun: false)
+                try await system.core.clean()
                     == CleanReport(uploaded: 0, removed: 0, failed: 0, remaining: 0))
         }
     }

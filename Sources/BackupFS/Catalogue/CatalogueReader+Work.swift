@@ -1,100 +1,9 @@
-// What is left to do, and what does not match: the questions of the background worker and of the operator.
+// What is left to do: the questions of the background worker.
 
 import Foundation
 import GRDB
 
 extension CatalogueReader {
-    /// How many resources are in which state.
-    package struct Counts: Sendable {
-        package var creating = 0
-        package var created = 0
-        package var deleted = 0
-        package var pendingUploads = 0
-        package var pendingRemovals = 0
-        package var pendingJournal = 0
-        package var leftovers = 0
-    }
-
-    /// Counts for `status`; the root directory is not counted.
-    package func counts() throws(CatalogueError) -> Counts {
-        var counts = Counts()
-        for row in try rows("SELECT status, count(*) AS number FROM resource WHERE id <> 1 GROUP BY status", []) {
-            switch Resource.Status(rawValue: row["status"]) {
-            case .creating: counts.creating = row["number"]
-            case .created: counts.created = row["number"]
-            case .deleted, nil: counts.deleted = row["number"]
-            }
-        }
-        counts.pendingUploads = try count(
-            "SELECT count(*) FROM resource WHERE needs_upload = 1 AND status <> 'deleted'")
-        counts.pendingRemovals = try count(
-            """
-            SELECT (SELECT count(*) FROM resource WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1))
-                + (SELECT count(*) FROM version WHERE state IN ('removing', 'abandoned') AND kept_until IS NULL)
-            """)
-        counts.pendingJournal = try count("SELECT count(*) FROM outbox")
-        counts.leftovers = try leftovers().count
-        return counts
-    }
-
-    /// A resource whose storages do not match its row.
-    package struct Leftover: Sendable {
-        package enum Reason: String, Sendable {
-            /// Never asked to be deleted, and not in backup (or with content that is not in backup yet).
-            case notInBackup
-            /// Never asked to be deleted, recorded as created, and in no storage.
-            case inNoStorage
-            /// Asked to be deleted, and still in main, backup or both.
-            case deletedButStored
-            /// An older version whose removal failed.
-            case supersededVersion
-        }
-
-        package var resource: Resource
-        package var reason: Reason
-        /// When it began to differ.
-        package var since: Nanoseconds
-        package var lastError: String?
-    }
-
-    /// Everything that does not match, oldest resource first.
-    ///
-    /// A file that is being written, and has not failed yet, is work in progress and not listed; nor is a main copy
-    /// that is missing while backup has the file: reading it brings it back.
-    package func leftovers() throws(CatalogueError) -> [Leftover] {
-        let unmatched = try rows(
-            """
-            SELECT \(Resource.columns), failing_since FROM resource WHERE id IN (
-                SELECT id FROM resource WHERE kind = 'file' AND needs_upload = 1 AND status <> 'deleted'
-                    AND (due IS NOT NULL OR failing_since IS NOT NULL)
-                UNION SELECT id FROM resource WHERE kind = 'file' AND status = 'created' AND in_backup = 0
-                UNION SELECT id FROM resource
-                    WHERE status = 'deleted' AND (in_main = 1 OR in_backup = 1) AND kind = 'file')
-            ORDER BY id
-            """, [])
-        var leftovers = unmatched.map { row in
-            let resource = Resource(row: row)
-            let since: Nanoseconds = row["failing_since"] ?? resource.deletedAt ?? resource.changed
-            let reason: Leftover.Reason =
-                resource.status == .deleted
-                ? .deletedButStored : resource.inMain || resource.inBackup ? .notInBackup : .inNoStorage
-            return Leftover(resource: resource, reason: reason, since: since, lastError: resource.lastError)
-        }
-        let superseded = try rows(
-            """
-            SELECT \(Resource.columns), version.failing_since AS version_since, version.last_error AS version_error
-            FROM version JOIN resource ON resource.id = version.resource
-            WHERE version.state = 'removing' AND version.attempts > 0 AND resource.status <> 'deleted'
-            ORDER BY resource.id
-            """, [])
-        leftovers += superseded.map { row in
-            Leftover(
-                resource: Resource(row: row), reason: .supersededVersion,
-                since: row["version_since"] ?? 0, lastError: row["version_error"])
-        }
-        return leftovers
-    }
-
     /// Resources whose background work is due at `now`, the longest due first.
     package func dueResources(
         now: Nanoseconds, limit: Int
@@ -128,6 +37,16 @@ extension CatalogueReader {
     /// The versions of a resource that are in backup or may be.
     package func versions(of id: ResourceID) throws(CatalogueError) -> [Version] {
         try rows("SELECT * FROM version WHERE resource = ? ORDER BY id", [id.rawValue]).map(Version.init(row:))
+    }
+
+    /// The versions of a resource that are to be removed now.
+    package func unwantedVersions(of id: ResourceID) throws(CatalogueError) -> [Version] {
+        try rows(
+            """
+            SELECT * FROM version WHERE resource = ? AND state IN ('removing', 'abandoned') AND kept_until IS NULL
+            ORDER BY id
+            """, [id.rawValue]
+        ).map(Version.init(row:))
     }
 
     // What a start looks at: only what was open or under way.
@@ -256,30 +175,11 @@ extension CatalogueReader {
         try row("SELECT version_number FROM resource WHERE id = ?", [id.rawValue]).map { $0[0] } ?? 0
     }
 
-    /// Files whose content waits for its upload and that nobody is writing.
-    package func acknowledgedUploads() throws(CatalogueError) -> [ResourceID] {
-        try rows(
-            "SELECT id FROM resource WHERE needs_upload = 1 AND due IS NOT NULL AND status <> 'deleted'", []
-        ).map { ResourceID($0["id"]) }
-    }
-
     /// Files that wait for an upload although nobody is to do it: nothing may ever be in this state without a writer.
     package func forgottenUploads() throws(CatalogueError) -> [ResourceID] {
         try rows(
             "SELECT id FROM resource WHERE needs_upload = 1 AND due IS NULL AND status <> 'deleted'", []
         ).map { ResourceID($0["id"]) }
-    }
-
-    /// The files in a range of numbers, and how many of them wait for no upload.
-    package func backedUpFiles(
-        from first: ResourceID, through last: ResourceID
-    ) throws(CatalogueError) -> (files: Int, backedUp: Int) {
-        let row = try row(
-            """
-            SELECT count(*), coalesce(sum(status = 'deleted' OR (in_backup = 1 AND needs_upload = 0)), 0)
-            FROM resource WHERE kind = 'file' AND id BETWEEN ? AND ?
-            """, [first.rawValue, last.rawValue])
-        return row.map { ($0[0], $0[1]) } ?? (0, 0)
     }
 
     /// Whether any object is recorded as stored in backup.

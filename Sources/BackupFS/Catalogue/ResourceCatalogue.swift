@@ -12,13 +12,15 @@ package final class ResourceCatalogue: Sendable {
     let pool: DatabasePool
     private let queue: CommitQueue
     private let log: LogSync
-    private let reads = ReadsUnderWay()
+    let reads = ReadsUnderWay()
+    let questions: OperatorConnection
 
     /// Opens, and if it does not exist creates, `catalogue.sqlite` in the directory that `directory` is open on.
     ///
     /// The descriptor stays the caller's and must stay open as long as the catalogue is used.
     package init(directory: Int32) throws(CatalogueError) {
         guard DescriptorFileSystem.register() else { throw .database(message: "SQLite's VFS cannot be registered") }
+        let path = "/proc/self/fd/\(directory)/catalogue.sqlite"
         pool = try Self.translating {
             var configuration = Configuration()
             configuration.maximumReaderCount = 4
@@ -31,8 +33,7 @@ package final class ResourceCatalogue: Sendable {
                         PRAGMA wal_autocheckpoint = 8000
                         """)
             }
-            let pool = try DatabasePool(
-                path: "/proc/self/fd/\(directory)/catalogue.sqlite", configuration: configuration)
+            let pool = try DatabasePool(path: path, configuration: configuration)
             let migrator = Schema.migrator
             guard try pool.read(migrator.hasBeenSuperseded) == false else { throw CatalogueError.newerSchema }
             try migrator.migrate(pool)
@@ -40,6 +41,7 @@ package final class ResourceCatalogue: Sendable {
         }
         log = LogSync(directory: directory, log: "catalogue.sqlite-wal")
         queue = CommitQueue(pool: pool, log: log)
+        questions = OperatorConnection(path: path)
     }
 
     /// Throws `.damaged` if SQLite finds its file damaged.
@@ -57,6 +59,7 @@ package final class ResourceCatalogue: Sendable {
     /// Waits on this thread for those that are under way.
     package func close() throws(CatalogueError) {
         reads.close()
+        try questions.close()
         try Self.translating { try pool.close() }
     }
 

@@ -10,8 +10,43 @@ enum Schema {
         migrator.registerMigration("2 followed intents") { database in try database.execute(sql: followedIntents) }
         migrator.registerMigration("3 counting") { database in try database.execute(sql: counting) }
         migrator.registerMigration("4 edges") { database in try database.execute(sql: edges) }
+        migrator.registerMigration("5 operators") { database in try database.execute(sql: operators) }
         return migrator
     }
+
+    /// An operator's question costs what is pending, never what there is: how many rows have a status is counted as they
+    /// change, and what does not match has indexes of its own.
+    private static let operators = """
+        DROP INDEX resource_status;
+        CREATE TABLE tally (
+            status TEXT PRIMARY KEY NOT NULL,
+            number INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO tally (status, number) VALUES ('creating', 0), ('created', 0), ('deleted', 0);
+        -- The root directory is not counted.
+        UPDATE tally SET number = (SELECT count(*) FROM resource WHERE resource.status = tally.status AND id <> 1);
+        CREATE TRIGGER resource_counted AFTER INSERT ON resource WHEN NEW.id <> 1 BEGIN
+            UPDATE tally SET number = number + 1 WHERE status = NEW.status;
+        END;
+        CREATE TRIGGER resource_recounted AFTER UPDATE OF status ON resource
+        WHEN NEW.id <> 1 AND NEW.status <> OLD.status BEGIN
+            UPDATE tally SET number = number - 1 WHERE status = OLD.status;
+            UPDATE tally SET number = number + 1 WHERE status = NEW.status;
+        END;
+        CREATE TRIGGER resource_discounted AFTER DELETE ON resource WHEN OLD.id <> 1 BEGIN
+            UPDATE tally SET number = number - 1 WHERE status = OLD.status;
+        END;
+        DROP INDEX resource_unsaved;
+        CREATE INDEX resource_unmatched ON resource (id) WHERE
+            kind = 'file' AND (needs_upload = 1 AND status <> 'deleted' AND (due IS NOT NULL OR failing_since IS NOT NULL)
+                OR status = 'created' AND in_backup = 0
+                OR status = 'deleted' AND (in_main = 1 OR in_backup = 1));
+        CREATE INDEX resource_acknowledged ON resource (id)
+            WHERE needs_upload = 1 AND due IS NOT NULL AND status <> 'deleted';
+        CREATE INDEX version_unremoved ON version (resource) WHERE state IN ('removing', 'abandoned');
+        CREATE INDEX version_failing ON version (resource, id)
+            WHERE state IN ('removing', 'abandoned') AND attempts > 0;
+        """
 
     /// Main storage has followed the intent, though maybe not durably yet.
     private static let followedIntents = """
@@ -56,10 +91,10 @@ enum Schema {
         ALTER TABLE version ADD COLUMN kept_until INTEGER;
         UPDATE version SET due = 0 WHERE due IS NULL AND state IN ('removing', 'abandoned');
         DROP INDEX version_unsettled;
-        CREATE INDEX version_unsettled ON version (state) WHERE state <> 'stored';
+        CREATE INDEX version_unsettled ON version (state, kept_until) WHERE state <> 'stored';
         CREATE INDEX version_due ON version (due) WHERE due IS NOT NULL;
-        CREATE INDEX version_failing ON version (due) WHERE last_error IS NOT NULL;
-        CREATE INDEX resource_failing ON resource (due) WHERE last_error IS NOT NULL;
+        CREATE INDEX version_retried ON version (due) WHERE last_error IS NOT NULL;
+        CREATE INDEX resource_retried ON resource (due) WHERE last_error IS NOT NULL;
 
         CREATE TRIGGER name_checked BEFORE INSERT ON name
             WHEN NEW.name IN (x'2E', x'2E2E') OR instr(NEW.name, x'2F') OR instr(NEW.name, x'00') BEGIN

@@ -70,14 +70,4 @@ extension BackupFileSystem {
                 "files of an unknown kind in main are not backed up and not shown", metadata: ["count": "\(skipped)"])
         }
     }
-
-    /// How many files were adopted, and how many of them are in backup by now (or deleted since).
-    func adoptionProgress() throws(FileSystemError) -> (files: Int, backedUp: Int) {
-        try read { reader throws(CatalogueError) in
-            guard let first = try reader.setting(Setting.firstAdopted).flatMap({ Int64($0) }),
-                let last = try reader.setting(Setting.lastAdopted).flatMap({ Int64($0) })
-            else { return (0, 0) }
-            return try reader.backedUpFiles(from: ResourceID(first), through: ResourceID(last))
-        }
-    }
 }

@@ -74,6 +74,8 @@ package final class BackupFileSystem: Sendable {
     let journal = Mutex<SharedWork?>(nil)
     /// Told when the file system itself has changed what a file holds: what the kernel remembers of it is wrong.
     package let onContentChange = Mutex<(@Sendable (ResourceID) -> Void)?>(nil)
+    /// How many files main held at the first mount, once somebody has asked.
+    let adoptedFiles = Mutex<Int?>(nil)
     /// Where it is mounted, once it is.
     package let mountPoint = Mutex<String?>(nil)
 

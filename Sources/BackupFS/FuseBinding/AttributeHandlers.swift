@@ -47,7 +47,7 @@ enum AttributeHandlers {
                     try await fileSystem.truncate(id, to: size)
                 } catch {
                     // Main may have the new length although the call fails.
-                    server.invalidate(id)
+                    await server.notifications?.invalidateAttributesFirst(id)
                     throw error
                 }
                 return .attributes(try fileSystem.setAttributes(id, changes))

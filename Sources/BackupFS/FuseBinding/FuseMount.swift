@@ -3,6 +3,7 @@
 import CFuse
 import Dispatch
 import FileSystemCore
+import Foundation
 import Glibc
 import Logging
 import Synchronization
@@ -21,6 +22,7 @@ package final class FuseMount: @unchecked Sendable {
     private let session: OpaquePointer
     private let operations: UnsafeMutablePointer<fuse_lowlevel_ops>
     private let server: FuseServer
+    private let notifications: KernelNotifications
     private let mountPoint: String
     private let maximumThreads: Int
     private let logger: Logger
@@ -62,11 +64,9 @@ package final class FuseMount: @unchecked Sendable {
         self.maximumThreads = maximumThreads
         self.logger = logger
         fileSystem.mountPoint.withLock { $0 = mountPoint }
-        server.setSession(SessionPointer(raw: session))
-        // Not on the caller's thread, which may be libfuse's.
-        fileSystem.onContentChange.withLock {
-            $0 = { [server] id in DispatchQueue.global().async { server.invalidate(id) } }
-        }
+        notifications = KernelNotifications(SessionPointer(raw: session))
+        server.notifications = notifications
+        fileSystem.onContentChange.withLock { $0 = { [notifications] id in notifications.invalidate(id) } }
     }
 
     /// Answers requests until the file system is unmounted or `stop` is called; unmounted when it returns.
@@ -82,11 +82,12 @@ package final class FuseMount: @unchecked Sendable {
         // Whoever waits in close gets an answer if it comes in time.
         let seconds = Double(patience.components.seconds)
         let isQuiet = server.replies.wait(timeout: .now() + seconds) == .success
+        notifications.stop()
         unmount()
-        // A late answer would use a session that is gone: the process ends soon, and the session with it.
-        guard isQuiet else { return }
+        // A late answer, or a notification that is stuck in the kernel, would use a session that is gone: the process
+        // ends soon, and the session with it.
+        guard isQuiet, notifications.isQuiet(patience: .seconds(1)) else { return }
         isGone.withLock { $0 = true }
-        server.setSession(nil)
         fuse_session_destroy(session)
         operations.deallocate()
     }
@@ -99,10 +100,14 @@ package final class FuseMount: @unchecked Sendable {
         }
         guard mustWake else { return }
         // libfuse's threads look at the flag when a request comes: this is one, and the kernel never answers it itself.
-        DispatchQueue.global().async { [mountPoint] in
+        // On a thread that nobody else needs: it may wait for as long as the session does not answer.
+        let thread = Thread { [mountPoint] in
             var statistics = statvfs()
             statvfs(mountPoint, &statistics)
         }
+        thread.name = "wake"
+        thread.stackSize = 1 << 18
+        thread.start()
     }
 
     /// Takes the mount away, now or when nobody uses it any more.

@@ -5,33 +5,20 @@ import FileSystemCore
 import Glibc
 import Synchronization
 
-/// libfuse's session.
-///
-/// Safe to send: notifications may be sent from any thread as long as it lives, which `FuseServer` sees to.
-struct SessionPointer: @unchecked Sendable {
-    let raw: OpaquePointer
-}
-
 /// What the handlers of one session share.
 final class FuseServer: Sendable {
     let fileSystem: BackupFileSystem
     /// Entered once for each request that is answered later.
     let replies = DispatchGroup()
-    /// libfuse's session, from the mount to its end.
-    private let session = Mutex<SessionPointer?>(nil)
+    /// Set before the first request, and for ever.
+    private let notificationsOfSession = Mutex<KernelNotifications?>(nil)
 
     init(_ fileSystem: BackupFileSystem) { self.fileSystem = fileSystem }
 
-    func setSession(_ session: SessionPointer?) { self.session.withLock { $0 = session } }
-
-    /// Makes the kernel forget the attributes and the content of a file.
-    ///
-    /// Not from libfuse's own threads: the kernel may wait for pages that one of them is to bring.
-    func invalidate(_ id: ResourceID) {
-        session.withLock { session in
-            guard let session else { return }
-            _ = fuse_lowlevel_notify_inval_inode(session.raw, fuse_ino_t(id.rawValue), 0, 0)
-        }
+    /// What the kernel is told; nil before it is mounted.
+    var notifications: KernelNotifications? {
+        get { notificationsOfSession.withLock { $0 } }
+        set { notificationsOfSession.withLock { $0 = newValue } }
     }
 
     /// The kernel has closed a file for the last time.

@@ -42,6 +42,13 @@ struct Status: Decodable {
         var done: Int
         var failed: Int
     }
+    struct Failures: Decodable {
+        var uploads: Int
+        var removals: Int
+        var setAside: Int
+        var catalogue: Int
+        var journal: Int
+    }
     struct Adoption: Decodable {
         var files: Int
         var backedUp: Int
@@ -53,7 +60,7 @@ struct Status: Decodable {
     var pending: Pending
     var leftovers: Int
     var recoveries: Recoveries
-    var passthrough: Bool
+    var failures: Failures
     var adoption: Adoption
 }
 

@@ -50,25 +50,24 @@ struct ControlClient {
         return report
     }
 
-    /// The rows whose storages do not match.
-    func leftovers() throws(ControlFailure) -> [LeftoverReport] {
-        var rows: [LeftoverReport] = []
-        try ask(.leftovers, patience: Self.patience) { answer in
-            if case .leftover(let row) = answer { rows.append(row) }
+    /// The rows whose storages do not match, as they come, until `receive` returns false.
+    func leftovers(_ receive: (LeftoverReport) -> Bool) throws(ControlFailure) {
+        try askUntilEnough(.leftovers, patience: Self.patience) { answer in
+            guard case .leftover(let row) = answer else { return true }
+            return receive(row)
         }
-        return rows
     }
 
     /// Finishes what the leftovers need; takes as long as the storages take.
-    func clean(dryRun: Bool) throws(ControlFailure) -> CleanReport {
-        var plan: [CleanReport.Step] = []
+    ///
+    /// With `dryRun` nothing is done, and `receive` is given what would be, as it comes.
+    func clean(dryRun: Bool, _ receive: (CleanReport.Step) -> Void) throws(ControlFailure) -> CleanReport {
         var report: CleanReport?
         try ask(.clean(dryRun: dryRun), patience: nil) { answer in
-            if case .step(let step) = answer { plan.append(step) }
+            if case .step(let step) = answer { receive(step) }
             if case .cleaned(let value) = answer { report = value }
         }
-        guard var report else { throw .incomprehensible }
-        report.plan = plan
+        guard let report else { throw .incomprehensible }
         return report
     }
 
@@ -89,6 +88,16 @@ struct ControlClient {
     func ask(
         _ request: ControlRequest, patience: Duration?, _ receive: (ControlAnswer) -> Void
     ) throws(ControlFailure) {
+        try askUntilEnough(request, patience: patience) { answer in
+            receive(answer)
+            return true
+        }
+    }
+
+    /// The same, and goes away as soon as `receive` returns false.
+    private func askUntilEnough(
+        _ request: ControlRequest, patience: Duration?, _ receive: (ControlAnswer) -> Bool
+    ) throws(ControlFailure) {
         let channel = LineChannel(try connect().socket)
         guard let line = try? ReportCoding.encode(request) else { throw .incomprehensible }
         do throws(LineChannel.Failure) {
@@ -102,7 +111,8 @@ struct ControlClient {
             switch answer {
             case .done: return
             case .error(let line): throw .refused(line)
-            case .status, .info, .leftover, .step, .cleaned, .progress: receive(answer)
+            case .status, .info, .leftover, .step, .cleaned, .progress:
+                guard receive(answer) else { return }
             }
         }
     }

@@ -33,7 +33,10 @@ struct ControlConversation {
             let task = Task(executorPreference: BlockingExecutor.shared) {
                 await Self.ask(fileSystem, request, into: outbox)
             }
-            defer { task.cancel() }
+            defer {
+                task.cancel()
+                outbox.close()
+            }
             try deliver(outbox)
         } catch LineChannel.Failure.tooLong {
             answer(.error("the request is longer than \(ControlProtocol.lineLimit) bytes"))
@@ -50,6 +53,7 @@ struct ControlConversation {
     private func deliver(_ outbox: ControlOutbox) throws {
         while true {
             for answer in outbox.take() {
+                guard try mayWrite() else { return self.answer(.error("the mount is ending")) }
                 try write(answer)
                 switch answer {
                 case .done, .error: return
@@ -64,6 +68,24 @@ struct ControlConversation {
             if poll(&watched, 3, -1) < 0, errno != EINTR { throw SystemError("poll") }
             if watched[1].revents != 0 { throw LineChannel.Failure.closed }
             if watched[2].revents != 0 { return answer(.error("the mount is ending")) }
+        }
+    }
+
+    /// Waits until the client takes more, for as long as it likes: a person may be reading; false if the server ends.
+    private func mayWrite() throws -> Bool {
+        while true {
+            var watched = [
+                pollfd(
+                    fd: channel.socket.number, events: Int16(POLLOUT) | Int16(backupfs_poll_peer_closed), revents: 0),
+                pollfd(fd: stopping.descriptor.number, events: Int16(POLLIN), revents: 0),
+            ]
+            if poll(&watched, 2, -1) < 0 {
+                guard errno == EINTR else { throw SystemError("poll") }
+                continue
+            }
+            if watched[0].revents & Int16(POLLOUT) != 0 { return true }
+            if watched[0].revents != 0 { throw LineChannel.Failure.closed }
+            if watched[1].revents != 0 { return false }
         }
     }
 
@@ -89,11 +111,11 @@ struct ControlConversation {
             case .status: outbox.put(.status(try await fileSystem.status()))
             case .info(let path): outbox.put(.info(try await fileSystem.info(path: path)))
             case .leftovers:
-                for row in try await fileSystem.leftovers() { outbox.put(.leftover(row)) }
+                try await fileSystem.leftovers { rows in try await outbox.putPage(rows.map { .leftover($0) }) }
             case .clean(let dryRun):
-                var report = try await fileSystem.clean(dryRun: dryRun)
-                for step in report.plan { outbox.put(.step(step)) }
-                report.plan = []
+                let report = try await fileSystem.clean(dryRun: dryRun) { steps in
+                    try await outbox.putPage(steps.map { .step($0) })
+                }
                 outbox.put(.cleaned(report))
             case .sync: try await fileSystem.sync { outbox.put(.progress($0)) }
             }

@@ -76,14 +76,20 @@ final class SyncWait: Sendable {
         guard quiet >= min(outagePatience, failurePatience), let progress = now.progress, progress.remaining > 0 else {
             return
         }
-        let left = ReportText.remaining(progress.uploads, progress.removals, progress.journal)
+        let left = ReportText.remaining(uploads: progress.uploads, journal: progress.journal)
         do throws(ControlFailure) {
             let backup = try client.status().backup
             if quiet >= outagePatience, !backup.reachable {
                 throw ControlFailure.refused(
                     "the backup storage is down, \(left) missing in it: \(backup.lastError ?? "it does not answer")")
             }
-            if quiet >= failurePatience, let failing = try client.leftovers().first(where: { $0.lastError != nil }) {
+            guard quiet >= failurePatience else { return }
+            var failing: LeftoverReport?
+            try client.leftovers { row in
+                if row.lastError != nil { failing = row }
+                return failing == nil
+            }
+            if let failing {
                 throw ControlFailure.refused("\(left) missing in backup, \(failing.key): \(failing.lastError ?? "")")
             }
         } catch {

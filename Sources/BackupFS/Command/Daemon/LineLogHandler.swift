@@ -1,26 +1,24 @@
-// The log: one line an event, written with one write(2) to a descriptor that was opened before the mount covers it.
+// The log: one line an event (LogSink.swift), written with one write(2) to a file that was opened before the mount covers
+// it (LogFile.swift).
 
 import FileSystemCore
 import FoundationEssentials
-import Glibc
 import Logging
 
-/// Writes log events as lines to a descriptor.
+/// Hands log events on as lines.
 struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level
-    private let descriptor: Descriptor
-    private let format: LogFormat
+    private let sink: LogSink
 
-    init(_ descriptor: Descriptor, format: LogFormat, level: Logger.Level) {
-        self.descriptor = descriptor
-        self.format = format
+    init(_ sink: LogSink, level: Logger.Level) {
+        self.sink = sink
         logLevel = level
     }
 
     /// A logger for the whole process.
-    static func logger(_ descriptor: Descriptor, format: LogFormat, level: Logger.Level) -> Logger {
-        Logger(label: "backupfs") { _ in LineLogHandler(descriptor, format: format, level: level) }
+    static func logger(_ sink: LogSink, level: Logger.Level) -> Logger {
+        Logger(label: "backupfs") { _ in LineLogHandler(sink, level: level) }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -30,11 +28,7 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let facts = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
-        let text = Self.line(
-            at: Date(), event.level, event.message.description, facts: facts, format: format)
-        let bytes = Array(text.utf8) + [UInt8(ascii: "\n")]
-        // A full disk must not stop the file system: a line that cannot be written is lost.
-        _ = write(descriptor.number, bytes, bytes.count)
+        sink.log(event.level, event.message.description, facts)
     }
 
     /// One event without its line feed; control characters in it are escaped.

@@ -85,9 +85,38 @@ enum Assembly {
         return min(usual, max(1, limit / 4))
     }
 
+    /// The backup storage of a catalogue that exists; one that cannot be made yet is made when it can be.
+    ///
+    /// Only what `settings` say wrongly for ever is refused: a URL that is none.
+    static func knownStore(
+        _ settings: BackupSettings, environment: [String: String], logger: Logger
+    ) throws(PreflightFailure) -> any ObjectStore {
+        let location = try self.location(settings)
+        do throws(PreflightFailure) {
+            return try store(settings, environment: environment, logger: logger)
+        } catch {
+            return LateStore(location: location) { () throws(PreflightFailure) in
+                try store(settings, environment: environment, logger: logger)
+            }
+        }
+    }
+
+    /// What the store of `settings` calls itself.
+    private static func location(_ settings: BackupSettings) throws(PreflightFailure) -> String {
+        do throws(StoreConfigurationError) {
+            switch try BackupURL(settings.backup ?? "").place {
+            case .bucket(let bucket, let prefix): return prefix.isEmpty ? "s3://\(bucket)" : "s3://\(bucket)/\(prefix)"
+            case .directory(let path): return "file://\(path)"
+            }
+        } catch {
+            throw .backupConfiguration("\(error)")
+        }
+    }
+
     /// Makes sure that the prefix is this catalogue's.
     ///
-    /// A catalogue that has had its backup storage before may be mounted without it: the line to warn with is returned.
+    /// A catalogue that has had its backup storage before is mounted without it, whatever the store says against us: the
+    /// files that main has can be read. The line to warn with is returned. A prefix that is not ours is refused.
     static func claim(_ fileSystem: BackupFileSystem) throws(PreflightFailure) -> String? {
         do throws(OwnershipError) {
             try waitFor { () async throws(OwnershipError) in
@@ -96,8 +125,8 @@ enum Assembly {
             return nil
         } catch {
             guard case .store(let reason) = error else { throw .ownership(error) }
-            guard reason.isOutage, try !isNew(fileSystem) else { throw .backup(reason) }
-            return "\(reason): mounted all the same, but new files fail to close until it answers"
+            guard try !isNew(fileSystem) else { throw .backup(reason) }
+            return "\(reason): mounted all the same, but files fail to close until it works"
         }
     }
 
@@ -115,16 +144,6 @@ enum Assembly {
             return try fileSystem.isNew
         } catch {
             throw .catalogue(error)
-        }
-    }
-}
-
-extension ObjectStoreError {
-    /// Whether nobody answered, rather than somebody refused.
-    fileprivate var isOutage: Bool {
-        switch self {
-        case .unreachable, .deadlineExceeded: true
-        case .notFound, .noSuchBucket, .denied, .full, .corrupted, .contentChanged, .rejected, .localFile: false
         }
     }
 }

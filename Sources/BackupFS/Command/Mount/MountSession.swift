@@ -46,6 +46,7 @@ struct MountSession {
         let main: MainStorage
         let fileSystem: BackupFileSystem
         let logger: Logger
+        let log: LogSink
     }
 
     private func prepareProcess() throws(PreflightFailure) -> StopSignals {
@@ -67,15 +68,16 @@ struct MountSession {
         }
         let main = try Assembly.mainStorage(plan.mainText)
         do throws(PreflightFailure) {
-            let logger = try openLog(in: main)
-            let store = try Assembly.store(plan.settings, environment: environment, logger: logger)
+            let log = try openLog(in: main)
+            let logger = LineLogHandler.logger(log, level: request.logLevel.level)
+            let store = try Assembly.knownStore(plan.settings, environment: environment, logger: logger)
             let fileSystem = try Assembly.fileSystem(main, store, plan.settings, logger: logger)
             if let warning = try Assembly.claim(fileSystem) {
                 logger.warning("mounting without backup storage", metadata: ["error": "\(warning)"])
                 say(.warning(warning))
             }
             try Assembly.start(fileSystem)
-            return OpenState(main: main, fileSystem: fileSystem, logger: logger)
+            return OpenState(main: main, fileSystem: fileSystem, logger: logger, log: log)
         } catch {
             if !plan.hadState { NewState.discard(main) }
             throw error
@@ -83,18 +85,16 @@ struct MountSession {
     }
 
     /// In the foreground standard error; in a daemon the file, which takes the runtime's last words as well.
-    private func openLog(in main: MainStorage) throws(PreflightFailure) -> Logger {
+    private func openLog(in main: MainStorage) throws(PreflightFailure) -> LogSink {
         do throws(SystemError) {
-            let log: Descriptor
+            let file: LogFile
             if request.readyDescriptor == nil {
-                log = try Descriptor(taking: fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), from: "dup")
+                file = LogFile(try Descriptor(taking: fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), from: "dup"))
             } else {
-                let flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC
-                let number = openat(main.privateDirectory.number, NewState.logName, flags, 0o600)
-                log = try Descriptor(taking: number, from: "open")
-                dup2(log.number, STDERR_FILENO)
+                file = try LogFile(
+                    directory: main.privateDirectory.number, name: NewState.logName, takesStandardError: true)
             }
-            return LineLogHandler.logger(log, format: request.logFormat, level: request.logLevel.level)
+            return LogSink(file, format: request.logFormat)
         } catch {
             throw .mount("the log could not be opened (\(error))")
         }
@@ -113,7 +113,10 @@ struct MountSession {
         } catch {
             throw .mount("the control socket could not be made (\(error))")
         }
-        defer { control.stop() }
+        defer {
+            control.stop()
+            state.log.writeCounts(all: true)
+        }
         let mount: FuseMount
         do throws(FuseMountError) {
             mount = try FuseMount(

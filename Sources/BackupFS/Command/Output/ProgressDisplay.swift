@@ -48,6 +48,6 @@ struct ProgressDisplay {
 
     private static func text(_ progress: SyncProgress) -> String {
         progress.remaining == 0
-            ? "done" : ReportText.remaining(progress.uploads, progress.removals, progress.journal) + " left"
+            ? "done" : ReportText.remaining(uploads: progress.uploads, journal: progress.journal) + " left"
     }
 }

@@ -21,7 +21,8 @@ enum ReportText {
             (
                 "still to do",
                 pending.uploads + pending.removals + pending.journal == 0
-                    ? "nothing" : remaining(pending.uploads, pending.removals, pending.journal)
+                    ? "nothing"
+                    : remaining(uploads: pending.uploads, removals: pending.removals, journal: pending.journal)
             ),
             ("leftovers", number(report.leftovers)),
             ("recovered", "\(count(report.recoveries.done, "file")), \(number(report.recoveries.failed)) failed"),
@@ -30,6 +31,7 @@ enum ReportText {
             let adoption = report.adoption
             rows.append(("adopted", "\(number(adoption.backedUp)) of \(count(adoption.files, "file")) backed up"))
         }
+        if let failures = failures(report.failures) { rows.append(("failures", failures)) }
         if let error = backup.lastError { rows.append(("last error", terminalText(error))) }
         return table(rows) + summary(report) + "\n"
     }
@@ -50,37 +52,48 @@ enum ReportText {
         ])
     }
 
-    /// The rows whose storages do not match, two lines each at most.
-    static func leftovers(_ rows: [LeftoverReport]) -> String {
-        guard !rows.isEmpty else { return "no leftovers\n" }
-        let lines = rows.map { row in
-            let error = row.lastError.map { "\n    last error: \(terminalText($0))" } ?? ""
-            return "\(terminalText(row.key)): \(terminalText(row.reason)) (stored in \(stored(row.stored)), since "
-                + "\(ReportCoding.text(row.since)))\(error)"
-        }
-        return lines.joined(separator: "\n") + "\n" + count(rows.count, "leftover") + "\n"
+    /// A row whose storages do not match, two lines at most.
+    static func leftover(_ row: LeftoverReport) -> String {
+        let error = row.lastError.map { "\n    last error: \(terminalText($0))" } ?? ""
+        return "\(terminalText(row.key)): \(terminalText(row.reason)) (stored in \(stored(row.stored)), since "
+            + "\(ReportCoding.text(row.since)))\(error)\n"
     }
 
-    /// What `clean` did, or would do.
-    static func cleaned(_ report: CleanReport, dryRun: Bool) -> String {
-        guard dryRun else {
-            return "\(number(report.uploaded)) uploaded, \(number(report.removed)) removed, "
-                + "\(number(report.failed)) failed, \(number(report.remaining)) remaining\n"
-        }
-        let lines = report.plan.map { step in
-            "would \(step.action.rawValue) \(terminalText(step.key)): \(terminalText(step.reason))\n"
-        }
-        return lines.joined() + "\(count(report.plan.count, "leftover")), nothing was done\n"
+    /// The end of a list of such rows.
+    static func leftovers(_ number: Int) -> String { number == 0 ? "no leftovers\n" : count(number, "leftover") + "\n" }
+
+    /// What `clean` did.
+    static func cleaned(_ report: CleanReport) -> String {
+        "\(number(report.uploaded)) uploaded, \(number(report.removed)) removed, "
+            + "\(number(report.failed)) failed, \(number(report.remaining)) remaining\n"
     }
+
+    /// One step of what `clean` would do.
+    static func wouldClean(_ step: CleanReport.Step) -> String {
+        "would \(step.action.rawValue) \(terminalText(step.key)): \(terminalText(step.reason))\n"
+    }
+
+    /// The end of what `clean` would do.
+    static func wouldClean(_ number: Int) -> String { "\(count(number, "leftover")), nothing was done\n" }
 
     /// What is still to do, in words: `2 uploads, 1 removal, 14 journal entries`.
-    static func remaining(_ uploads: Int, _ removals: Int, _ journal: Int) -> String {
+    static func remaining(uploads: Int, removals: Int = 0, journal: Int) -> String {
         let parts = [
             (uploads, "upload", "uploads"), (removals, "removal", "removals"),
             (journal, "journal entry", "journal entries"),
         ]
         let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.0 == 1 ? $0.1 : $0.2)" }
         return shown.isEmpty ? "nothing" : shown.joined(separator: ", ")
+    }
+
+    /// What failed since the mount, in words; nil if nothing did.
+    private static func failures(_ failures: StatusReport.Failures) -> String? {
+        let parts = [
+            (failures.uploads, "uploads"), (failures.removals, "removals"), (failures.setAside, "set aside"),
+            (failures.catalogue, "catalogue"), (failures.journal, "journal"),
+        ]
+        let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.1)" }
+        return shown.isEmpty ? nil : shown.joined(separator: ", ") + " since the mount"
     }
 
     private static func summary(_ report: StatusReport) -> String {

@@ -65,12 +65,14 @@ struct LeftoversCommand: ParsableCommand {
 
     func run() throws {
         let client = try ControlClient(for: path)
-        let rows = try asking { () throws(ControlFailure) in try client.leftovers() }
-        if output.json {
-            try StandardStreams.outputJSON(rows)
-        } else {
-            StandardStreams.output(ReportText.leftovers(rows))
+        var list = ListOutput(isJSON: output.json)
+        try asking { () throws(ControlFailure) in
+            try client.leftovers { row in
+                list.add(row, ReportText.leftover(row))
+                return true
+            }
         }
+        list.finish(ReportText.leftovers(list.count))
     }
 }
 
@@ -87,8 +89,11 @@ struct CleanCommand: ParsableCommand {
 
     func run() throws {
         let client = try ControlClient(for: path)
-        let report = try asking { () throws(ControlFailure) in try client.clean(dryRun: dryRun) }
-        StandardStreams.output(ReportText.cleaned(report, dryRun: dryRun))
+        var list = ListOutput(isJSON: false)
+        let report = try asking { () throws(ControlFailure) in
+            try client.clean(dryRun: dryRun) { step in list.add(step, ReportText.wouldClean(step)) }
+        }
+        list.finish(dryRun ? ReportText.wouldClean(list.count) : ReportText.cleaned(report))
         guard report.failed == 0 else {
             throw CommandError.failed("\(report.failed) leftovers could not be finished: see \"backupfs leftovers\"")
         }

@@ -6,11 +6,20 @@ import ObjectStorage
 import Synchronization
 
 extension BackupFileSystem: FileSystemOperator {
+    /// Rows that are read, sent and worked on at a time.
+    private static let page = 256
+
+    /// Asks the catalogue beside the readers that lookups need, on no thread of ours.
+    private func ask<Value: Sendable>(
+        _ body: @escaping @Sendable (CatalogueReader) throws(CatalogueError) -> Value
+    ) async throws(FileSystemError) -> Value {
+        do throws(CatalogueError) { return try await catalogue.ask(body) } catch { throw .catalogue(error) }
+    }
+
     package func status() async throws -> StatusReport {
-        let counts = try read { reader throws(CatalogueError) in try reader.counts() }
+        let counts = try await ask { reader throws(CatalogueError) in try reader.counts() }
         let storage = background.storeState
         let counters = counters.now
-        let adoption = try adoptionProgress()
         return StatusReport(
             main: main.path, mountpoint: mountPoint.withLock { $0 },
             backup: .init(url: store.location, reachable: storage.isReachable, lastError: storage.lastError),
@@ -18,13 +27,32 @@ extension BackupFileSystem: FileSystemOperator {
             pending: .init(
                 uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal),
             leftovers: counts.leftovers,
-            recoveries: .init(done: counters.recoveriesDone, failed: counters.recoveriesFailed), passthrough: false,
-            adoption: .init(files: adoption.files, backedUp: adoption.backedUp))
+            recoveries: .init(done: counters.recoveriesDone, failed: counters.recoveriesFailed),
+            failures: .init(
+                uploads: counters.uploadsFailed, removals: counters.removalsFailed, setAside: counters.setAside,
+                catalogue: counters.catalogueFailures, journal: counters.journalFailures),
+            adoption: try await adoption())
+    }
+
+    /// How far the files are that main held at the first mount; how many they were is counted once.
+    private func adoption() async throws(FileSystemError) -> StatusReport.Adoption {
+        let known = adoptedFiles.withLock { $0 }
+        let found = try await ask { reader throws(CatalogueError) -> (files: Int, pending: Int)? in
+            guard let first = try reader.setting(Setting.firstAdopted).flatMap({ Int64($0) }).map(ResourceID.init),
+                let last = try reader.setting(Setting.lastAdopted).flatMap({ Int64($0) }).map(ResourceID.init)
+            else { return nil }
+            let pending = try reader.filesNotInBackup(from: first, through: last)
+            if let known { return (known, pending) }
+            return (try reader.files(from: first, through: last), pending)
+        }
+        guard let found else { return .init(files: 0, backedUp: 0) }
+        adoptedFiles.withLock { $0 = found.files }
+        return .init(files: found.files, backedUp: found.files - found.pending)
     }
 
     package func info(path: [UInt8]) async throws -> ResourceReport {
         let names = path.split(separator: UInt8(ascii: "/")).map(Array.init)
-        let found = try read { reader throws(CatalogueError) in try reader.resource(atPath: names) }
+        let found = try await ask { reader throws(CatalogueError) in try reader.resource(atPath: names) }
         guard let row = found else {
             throw OperatorError(message: "\(displayPath(path)): no such file in the catalogue")
         }
@@ -34,40 +62,64 @@ extension BackupFileSystem: FileSystemOperator {
             key: displayPath(path), status: .init(row.status), createdAt: date(row.createdAt),
             deletedAt: row.deletedAt.map(date), stored: StoredIn(main: row.inMain, backup: row.inBackup),
             size: shown.size,
-            version: try read { reader throws(CatalogueError) in try reader.versionNumber(of: row.id) },
+            version: try await ask { reader throws(CatalogueError) in try reader.versionNumber(of: row.id) },
             sha256: version.map { hexadecimal($0.sha256) }, backupKey: version.map { store.fullKey($0.key) },
             lastError: row.lastError)
     }
 
-    package func leftovers() async throws -> [LeftoverReport] {
-        try read { reader throws(CatalogueError) in
-            try reader.leftovers().map { leftover throws(CatalogueError) in
-                LeftoverReport(
-                    key: try shownPath(leftover.resource, reader), reason: leftover.reason.text,
-                    stored: StoredIn(main: leftover.resource.inMain, backup: leftover.resource.inBackup),
-                    since: date(leftover.since), lastError: leftover.lastError)
+    package func leftovers(
+        _ receive: @Sendable ([LeftoverReport]) async throws -> Void
+    ) async throws {
+        var position: CatalogueReader.LeftoverPosition? = .start
+        while let start = position {
+            let (rows, next) = try await ask { reader throws(CatalogueError) in
+                let found = try reader.leftovers(from: start, limit: Self.page)
+                let rows = try found.page.map { leftover throws(CatalogueError) in
+                    LeftoverReport(
+                        key: try Self.shownPath(leftover.resource, reader), reason: leftover.reason.text,
+                        stored: StoredIn(main: leftover.resource.inMain, backup: leftover.resource.inBackup),
+                        since: date(leftover.since), lastError: leftover.lastError)
+                }
+                return (rows, found.next)
             }
+            if !rows.isEmpty { try await receive(rows) }
+            position = next
         }
     }
 
-    package func clean(dryRun: Bool) async throws -> CleanReport {
+    package func clean(
+        dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
+    ) async throws -> CleanReport {
         var report = CleanReport(uploaded: 0, removed: 0, failed: 0, remaining: 0)
-        let leftovers = try read { reader throws(CatalogueError) in try reader.leftovers() }
-        if dryRun {
-            report.plan = try read { reader throws(CatalogueError) in
-                try leftovers.map { leftover throws(CatalogueError) in
+        var position: CatalogueReader.LeftoverPosition? = .start
+        while let start = position {
+            let (page, steps, next) = try await ask { reader throws(CatalogueError) in
+                let found = try reader.leftovers(from: start, limit: Self.page)
+                let steps = try found.page.map { leftover throws(CatalogueError) in
                     CleanReport.Step(
-                        key: try shownPath(leftover.resource, reader), action: leftover.reason.action,
+                        key: try Self.shownPath(leftover.resource, reader), action: leftover.reason.action,
                         reason: leftover.reason.text)
                 }
+                return (found.page, steps, found.next)
             }
-            report.remaining = leftovers.count
-            return report
+            if !dryRun {
+                await finish(page, &report)
+            } else if !steps.isEmpty {
+                try await receive(steps)
+            }
+            try Task.checkCancellation()
+            position = next
         }
+        report.remaining = try await ask { reader throws(CatalogueError) in try reader.leftoverCount() }
+        return report
+    }
+
+    /// Does now what a page of leftovers needs, a few at a time.
+    private func finish(_ page: [CatalogueReader.Leftover], _ report: inout CleanReport) async {
         typealias Outcome = (action: CleanReport.Action, succeeded: Bool)
         let outcomes = await withTaskGroup(of: Outcome.self) { group in
             var outcomes: [Outcome] = []
-            for (index, leftover) in leftovers.enumerated() {
+            for (index, leftover) in page.enumerated() {
                 if index >= background.transfers, let outcome = await group.next() { outcomes.append(outcome) }
                 group.addTask(executorPreference: BlockingExecutor.shared) { [self] in
                     (leftover.reason.action, await finish(leftover))
@@ -83,8 +135,6 @@ extension BackupFileSystem: FileSystemOperator {
             case (true, .remove): report.removed += 1
             }
         }
-        report.remaining = try read { reader throws(CatalogueError) in try reader.leftovers().count }
-        return report
     }
 
     /// Does now what a leftover needs; false if that failed.
@@ -110,10 +160,10 @@ extension BackupFileSystem: FileSystemOperator {
                 }
                 try await backUp(file, deadline: deadline(size: mainSize(file, row)))
                 return true
-            case .deletedButStored, .supersededVersion:
+            case .deletedButStored, .supersededVersion, .abandonedVersion:
                 if row.status == .deleted { await finishDelete(row) }
                 let versions = try await changeLater(.processCrash) { writer throws(CatalogueError) in
-                    try writer.reader.versions(of: row.id).filter { $0.state == .removing || $0.state == .abandoned }
+                    try writer.reader.unwantedVersions(of: row.id)
                 }
                 let succeeded = await removeVersions(versions.map { ($0, 0) })
                 guard let after = try read({ reader throws(CatalogueError) in try reader.resource(row.id) }) else {
@@ -127,37 +177,48 @@ extension BackupFileSystem: FileSystemOperator {
     }
 
     package func sync(progress: @Sendable (SyncProgress) -> Void) async throws {
-        let pending = try read { reader throws(CatalogueError) in
-            (uploads: Set(try reader.acknowledgedUploads()), journal: try reader.lastJournalEntry())
+        let last = try await ask { reader throws(CatalogueError) in
+            (upload: try reader.lastAcknowledgedUpload(), journal: try reader.lastJournalEntry())
         }
-        let ids = pending.uploads
-        if !ids.isEmpty {
+        try await makeUploadsDue(through: last.upload)
+        var shown: SyncProgress?
+        while true {
+            let now = try await ask { reader throws(CatalogueError) in
+                SyncProgress(
+                    uploads: try reader.acknowledgedUploads(through: last.upload),
+                    journal: try reader.journalEntries(through: last.journal))
+            }
+            if now != shown { progress(now) }
+            shown = now
+            if now.remaining == 0 { return }
+            wakeBackground()
+            // Counting many takes a while; they do not become few at once.
+            try await Task.sleep(for: now.remaining > 10_000 ? .seconds(1) : .milliseconds(100))
+        }
+    }
+
+    /// Uploads that wait for their next attempt need not wait longer.
+    private func makeUploadsDue(through last: ResourceID) async throws(FileSystemError) {
+        var first = ResourceID(0)
+        while true {
+            let ids = try await ask { [first] reader throws(CatalogueError) in
+                try reader.acknowledgedUploads(after: first, through: last, limit: Self.page)
+            }
+            guard let next = ids.last else { return }
             try await changeLater(.processCrash) { writer throws(CatalogueError) in
                 for id in ids { try writer.postpone(id, until: currentTime()) }
             }
-        }
-        var last: SyncProgress?
-        while true {
-            let now = try read { reader throws(CatalogueError) in
-                SyncProgress(
-                    uploads: ids.isEmpty ? 0 : try reader.acknowledgedUploads().count { ids.contains($0) }, removals: 0,
-                    journal: try reader.journalEntries(through: pending.journal))
-            }
-            if now != last { progress(now) }
-            last = now
-            if now.remaining == 0 { return }
-            wakeBackground()
-            try await Task.sleep(for: .milliseconds(100))
+            first = next
         }
     }
 
     /// Where a resource is, or was before it was deleted, for people.
-    private func shownPath(_ row: Resource, _ reader: CatalogueReader) throws(CatalogueError) -> String {
+    private static func shownPath(_ row: Resource, _ reader: CatalogueReader) throws(CatalogueError) -> String {
         displayPath(Array(try reader.lastPath(of: row.id).joined(separator: [UInt8(ascii: "/")])))
     }
-
-    private func date(_ time: Nanoseconds) -> Date { Date(timeIntervalSince1970: Double(time) / 1e9) }
 }
+
+private func date(_ time: Nanoseconds) -> Date { Date(timeIntervalSince1970: Double(time) / 1e9) }
 
 extension CatalogueReader.Leftover.Reason {
     /// The reason in words.
@@ -167,6 +228,7 @@ extension CatalogueReader.Leftover.Reason {
         case .inNoStorage: "in no storage"
         case .deletedButStored: "deleted, still stored"
         case .supersededVersion: "older version still in backup"
+        case .abandonedVersion: "upload that was given up may still be in backup"
         }
     }
 
@@ -174,7 +236,7 @@ extension CatalogueReader.Leftover.Reason {
     fileprivate var action: CleanReport.Action {
         switch self {
         case .notInBackup, .inNoStorage: .upload
-        case .deletedButStored, .supersededVersion: .remove
+        case .deletedButStored, .supersededVersion, .abandonedVersion: .remove
         }
     }
 }

@@ -8,15 +8,12 @@ package struct CleanReport: Codable, Sendable, Equatable {
     package var failed: Int
     /// Leftovers that are still there.
     package var remaining: Int
-    /// What a dry run would do; empty otherwise.
-    package var plan: [Step]
 
-    package init(uploaded: Int, removed: Int, failed: Int, remaining: Int, plan: [Step] = []) {
+    package init(uploaded: Int, removed: Int, failed: Int, remaining: Int) {
         self.uploaded = uploaded
         self.removed = removed
         self.failed = failed
         self.remaining = remaining
-        self.plan = plan
     }
 }
 

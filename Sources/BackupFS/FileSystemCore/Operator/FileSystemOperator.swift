@@ -15,13 +15,17 @@ package protocol FileSystemOperator: Sendable {
     /// for the root itself.
     func info(path: [UInt8]) async throws -> ResourceReport
 
-    /// The rows whose storages do not match, oldest first.
-    func leftovers() async throws -> [LeftoverReport]
+    /// The rows whose storages do not match, oldest first, page by page.
+    ///
+    /// The next page is read when `receive` returns. What `receive` throws ends the list.
+    func leftovers(_ receive: @Sendable ([LeftoverReport]) async throws -> Void) async throws
 
     /// Finishes what the leftovers need: uploads again, removes again.
     ///
-    /// With `dryRun` nothing is done; the report's `plan` says what would be.
-    func clean(dryRun: Bool) async throws -> CleanReport
+    /// With `dryRun` nothing is done; `receive` is told what would be, page by page.
+    func clean(
+        dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
+    ) async throws -> CleanReport
 
     /// Waits until the backup storage holds everything that was acknowledged before the call.
     ///

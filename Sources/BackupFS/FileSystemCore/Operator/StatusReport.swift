@@ -14,14 +14,14 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var leftovers: Int
     /// Files brought back from the backup storage since the mount.
     package var recoveries: Recoveries
-    /// Whether the kernel reads and writes main storage itself.
-    package var passthrough: Bool
+    /// What failed since the mount.
+    package var failures: Failures
     /// Files found in main storage without a row.
     package var adoption: Adoption
 
     package init(
         main: String, mountpoint: String?, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
-        recoveries: Recoveries, passthrough: Bool, adoption: Adoption
+        recoveries: Recoveries, failures: Failures, adoption: Adoption
     ) {
         self.main = main
         self.mountpoint = mountpoint
@@ -30,7 +30,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.pending = pending
         self.leftovers = leftovers
         self.recoveries = recoveries
-        self.passthrough = passthrough
+        self.failures = failures
         self.adoption = adoption
     }
 
@@ -43,7 +43,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         try container.encode(pending, forKey: .pending)
         try container.encode(leftovers, forKey: .leftovers)
         try container.encode(recoveries, forKey: .recoveries)
-        try container.encode(passthrough, forKey: .passthrough)
+        try container.encode(failures, forKey: .failures)
         try container.encode(adoption, forKey: .adoption)
     }
 }
@@ -114,6 +114,28 @@ extension StatusReport {
         package init(done: Int, failed: Int) {
             self.done = done
             self.failed = failed
+        }
+    }
+
+    /// How often something failed; an attempt that failed and is made again counts each time.
+    package struct Failures: Codable, Sendable, Equatable {
+        /// Uploads.
+        package var uploads: Int
+        /// Removals of a main copy or of an object.
+        package var removals: Int
+        /// Files found in main storage that are not what the catalogue knows, moved to `.backupfs/aside`.
+        package var setAside: Int
+        /// Steps that the catalogue could not record.
+        package var catalogue: Int
+        /// Shipments of the journal.
+        package var journal: Int
+
+        package init(uploads: Int = 0, removals: Int = 0, setAside: Int = 0, catalogue: Int = 0, journal: Int = 0) {
+            self.uploads = uploads
+            self.removals = removals
+            self.setAside = setAside
+            self.catalogue = catalogue
+            self.journal = journal
         }
     }
 
