@@ -64,9 +64,21 @@ struct ControlTests {
         _ = try client.clean(dryRun: true) { _ in steps += 1 }
         #expect(steps == 500)
         #expect(try client.clean(dryRun: false) { _ in steps += 1 }.uploaded == 500 && steps == 500)
+        var aside: [AsideReport] = []
+        try client.aside { row in
+            aside.append(row)
+            return true
+        }
+        #expect(aside == [FakeOperator.aside])
+        #expect(try client.restoreAside(3) == FakeOperator.aside)
+        #expect(throws: ControlFailure.refused("nothing with the number 4")) { try client.restoreAside(4) }
+        try client.discardAside(5)
         #expect(
             conversation.fileSystem.questions.filter { $0 != "page" }
-                == ["status", "info [97, 255]", "leftovers", "clean true", "clean false"])
+                == [
+                    "status", "info [97, 255]", "leftovers", "clean true", "clean false", "aside", "restore 3",
+                    "restore 4", "discard 5",
+                ])
         #expect(try client.daemonProcess() == getpid())
     }
 

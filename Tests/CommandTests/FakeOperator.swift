@@ -30,7 +30,7 @@ final class FakeOperator: FileSystemOperator {
             main: "/srv/photos", mountpoint: "/mnt/photos",
             backup: .init(url: "s3://b/p", reachable: reachable, lastError: reachable ? nil : "connection refused"),
             resources: .init(creating: 0, created: 12_345, deleted: 4),
-            pending: .init(uploads: uploads, removals: 0, journal: journal), leftovers: leftovers,
+            pending: .init(uploads: uploads, removals: 0, journal: journal), leftovers: leftovers, aside: 0,
             recoveries: .init(done: 1, failed: 0), failures: .init(), adoption: .init(files: 0, backedUp: 0))
     }
 
@@ -77,6 +77,22 @@ final class FakeOperator: FileSystemOperator {
         }
         return CleanReport(uploaded: dryRun ? 0 : rows.count, removed: 0, failed: 0, remaining: 0)
     }
+
+    func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws {
+        note("aside")
+        try await receive([Self.aside])
+    }
+
+    static let aside = AsideReport(
+        id: 3, key: "shop/a.jpg", reason: "in the way", since: Date(timeIntervalSince1970: 1_700_000_000))
+
+    func restoreAside(_ id: Int64) async throws -> AsideReport {
+        note("restore \(id)")
+        guard id == 3 else { throw OperatorError(message: "nothing with the number \(id)") }
+        return Self.aside
+    }
+
+    func discardAside(_ id: Int64) async throws { note("discard \(id)") }
 
     func sync(progress: @Sendable (SyncProgress) -> Void) async throws {
         for figure in figures {

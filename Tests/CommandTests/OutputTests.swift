@@ -17,6 +17,7 @@ struct OutputTests {
                 resources    12,345 created, 0 creating, 4 deleted
                 still to do  nothing
                 leftovers    0
+                set aside    nothing
                 recovered    1 file, 0 failed
                 Everything is backed up.
 

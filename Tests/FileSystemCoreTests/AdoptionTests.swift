@@ -54,7 +54,7 @@ struct AdoptionTests {
         try await TestFileSystem.run(mounting: false, prepare: plantTree) { system in
             let gate = Gate()
             try await system.openUnstarted { _ = $0.inject(.hold(gate), on: [.put], keys: .prefix("shop/")) }
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             try system.start()
             await gate.reached()
             #expect(try await system.read("shop/2023/3.jpg") == photo(3))
@@ -94,7 +94,7 @@ struct AdoptionTests {
         try await TestFileSystem.run(mounting: false, prepare: plantTree) { system in
             let gate = Gate()
             try await system.openUnstarted { _ = $0.inject(.holdAnswer(gate), on: [.put], keys: .prefix("shop/")) }
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             try system.start()
             await gate.reached(3)
             try await system.crash()
@@ -125,7 +125,7 @@ struct AdoptionTests {
             try system.plant("a.jpg", photo(1))
             let gate = Gate()
             try await system.openUnstarted { _ = $0.inject(.hold(gate), on: [.put], keys: .prefix("a~"), count: 1) }
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             try system.start()
             await gate.reached()
             async let written: Void = system.write("a.jpg", photo(2))

@@ -100,7 +100,7 @@ struct AsideTests {
             #expect(entry.path == [Array("shop".utf8), Array("a.jpg".utf8)])
             #expect(system.inode(".backupfs/aside/\(entry.id)/shop/a.jpg") == inode)
             // Its name is taken: it comes back beside.
-            let path = try system.core.restoreAside(entry.id)
+            let path = try system.core.bringBack(entry.id)
             #expect(path == [Array("shop".utf8), Array("a.jpg (set aside \(entry.id))".utf8)])
             #expect(system.inode("shop/a.jpg (set aside \(entry.id))") == inode)
             try await system.settle()
@@ -121,13 +121,13 @@ struct AsideTests {
                 try await system.write(name, photo(2))
                 try system.remove(name)
             }
-            let path = try system.core.restoreAside(1)
+            let path = try system.core.bringBack(1)
             #expect(path == [Array("one".utf8)])
-            try system.core.discardAside(2)
+            try system.core.discard(2)
             try await system.settle()
             #expect(try system.inBackup("one/deep/a.jpg") == photo(1))
             #expect(try FileManager.default.contentsOfDirectory(atPath: system.mainPath(".backupfs/aside")).isEmpty)
-            #expect(throws: FileSystemError.catalogue(.noSuchResource)) { try system.core.restoreAside(2) }
+            #expect(throws: FileSystemError.catalogue(.noSuchResource)) { try system.core.bringBack(2) }
         }
     }
 

@@ -100,7 +100,7 @@ struct ChangeTests {
             let version = try system.key("a.jpg")
             system.store.inject(.fail(.rejected(code: "No", message: "")), on: [.put], keys: .prefix("a~"))
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(2)) }
-            _ = await system.core.stopBackground(until: .now + .seconds(20))
+            _ = await system.core.stopBackground(until: .now + .seconds(120))
             try system.lose("a.jpg")
             system.store.heal()
             // A reader comes before the background.

@@ -31,7 +31,7 @@ struct OwnershipTests {
             try await TestFileSystem.run(memory: first.memory, mounting: false) { second in
                 try await second.openUnstarted()
                 await #expect(throws: OwnershipError.belongsToAnother(location: "memory://test")) {
-                    try await second.core.claimPrefix(deadline: .now + .seconds(20))
+                    try await second.core.claimPrefix(deadline: .now + .seconds(120))
                 }
                 try second.start()
                 let failure = await #expect(throws: FileSystemError.self) {
@@ -54,7 +54,7 @@ struct OwnershipTests {
             system.memory[marker] = .init(bytes: Array("not JSON".utf8))
             try await system.openUnstarted()
             await #expect(throws: OwnershipError.belongsToAnother(location: "memory://test")) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             #expect(system.memory[marker]?.bytes == Array("not JSON".utf8))
         }
@@ -68,7 +68,7 @@ struct OwnershipTests {
             system.memory[marker] = nil
             try await system.openUnstarted()
             await #expect(throws: OwnershipError.markerMissing(location: "memory://test")) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             try system.start()
             await #expect(throws: FileSystemError.self) { try await system.write("b.jpg", photo(2)) }
@@ -104,7 +104,7 @@ struct OwnershipTests {
             await system.stop()
             try await system.openUnstarted { _ = $0.inject(.fail(down)) }
             await #expect(throws: OwnershipError.store(down)) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             try system.start()
             #expect(try await system.core.status().backup.reachable == false)
@@ -123,10 +123,10 @@ struct OwnershipTests {
             try await system.openUnstarted { _ = $0.inject(.loseAnswer, on: [.put], count: 1) }
             #expect(try system.core.isNew)
             await #expect(throws: OwnershipError.self) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             #expect(try system.core.isNew)
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             #expect(try !system.core.isNew)
         }
     }

@@ -119,7 +119,7 @@ struct ReadTests {
     @Test(
         "Read.5 fails: the read is an error, no row changes, and it works when backup does", arguments: [false, true])
     func storeFails(hanging: Bool) async throws {
-        try await TestFileSystem.run(closeTimeout: hanging ? .milliseconds(400) : .seconds(20)) { system in
+        try await TestFileSystem.run(closeTimeout: hanging ? .milliseconds(400) : .seconds(120)) { system in
             try await system.eventually("it is backed up") {
                 (try? await system.write("a.jpg", photo(1))) != nil
             }

@@ -38,7 +38,7 @@ final class TestFileSystem: Sendable {
     ///
     /// `prepare` is given MAIN before BackupFS ever sees it. Nothing is opened if `mounting` is false.
     static func run(
-        closeTimeout: Duration = .seconds(20), whenDown: BackupFileSystem.WhenDown = .waitForTimeout,
+        closeTimeout: Duration = .seconds(120), whenDown: BackupFileSystem.WhenDown = .waitForTimeout,
         memory: MemoryStore = MemoryStore(), mounting: Bool = true,
         prepare: (TestFileSystem) throws -> Void = { _ in }, _ body: (TestFileSystem) async throws -> Void
     ) async throws {
@@ -79,7 +79,7 @@ final class TestFileSystem: Sendable {
     /// Opens MAIN, claims the prefix and starts, as a mount does.
     func mount(afterPowerLoss: Bool = false, afterDiskLoss: Bool = false) async throws {
         try await openUnstarted()
-        try await core.claimPrefix(deadline: .now + .seconds(20))
+        try await core.claimPrefix(deadline: .now + .seconds(120))
         try start(afterPowerLoss: afterPowerLoss, afterDiskLoss: afterDiskLoss)
     }
 
@@ -94,7 +94,7 @@ final class TestFileSystem: Sendable {
 
     /// A daemon that has just stopped lets go of its lock when the last of its tasks is gone.
     private func lockedMain() async throws -> MainStorage {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(120)
         while true {
             do throws(MainStorage.OpenFailure) {
                 return try MainStorage(path: main)
@@ -116,7 +116,7 @@ final class TestFileSystem: Sendable {
     }
 
     /// Unmounts.
-    func stop(timeout: Duration = .seconds(20)) async {
+    func stop(timeout: Duration = .seconds(120)) async {
         guard let last = daemon.withLock({ $0.take() }) else { return }
         await last.core.shutdown(timeout: timeout)
     }
@@ -129,7 +129,7 @@ final class TestFileSystem: Sendable {
         try core.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.run("UPDATE resource SET deleted_at = ? WHERE deleted_at IS NOT NULL", [changed])
         }
-        try await core.claimPrefix(deadline: .now + .seconds(20))
+        try await core.claimPrefix(deadline: .now + .seconds(120))
         try start(afterPowerLoss: true)
     }
 

@@ -130,7 +130,7 @@ struct TornMainTests {
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(1)) }
             let id = try system.id("a.jpg")
             let day: Nanoseconds = 86_400 * 1_000_000_000
-            _ = await system.core.stopBackground(until: .now + .seconds(20))
+            _ = await system.core.stopBackground(until: .now + .seconds(120))
             try system.core.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.postpone(id, until: currentTime() + day)
             }

@@ -40,6 +40,33 @@ struct AccessControlTests {
         }
     }
 
+    @Test("The plain copies in MAIN never give the owning group what a list's mask allows to somebody else")
+    func plainCopies() async throws {
+        try await Sandbox.run(.directory, options: ["-o", "allow_other"]) { sandbox in
+            func modes(_ names: String) throws -> String {
+                try sandbox.run(["sh", "-c", "cd \(sandbox.main); stat -c %a \(names)"]).output
+            }
+            try sandbox.shell("umask 077; echo 1 > f; setfacl -m u:65534:rw f; mkdir d; setfacl -m u:65534:rwx d")
+            #expect(try sandbox.shell("stat -c %a f d").output == "660\n770\n")
+            #expect(try modes("f d") == "600\n700\n")
+            // Inherited, by a file and a directory.
+            try sandbox.shell("umask 077; setfacl -d -m u:65534:rwx,g::-,o::- d; echo 1 > d/file; mkdir d/directory")
+            #expect(try modes("d/file d/directory") == "600\n700\n")
+            // After chmod, a recovery and an emptying; and without the list the mode is the mode.
+            try sandbox.shell("chmod 640 f")
+            #expect(try modes("f") == "600\n")
+            try sandbox.shell("chmod 660 f")
+            try remove(sandbox.mainPath("f"))
+            #expect(try sandbox.shell("cat f").output == "1\n")
+            #expect(try modes("f") == "600\n")
+            try remove(sandbox.mainPath("f"))
+            try sandbox.shell("echo 2 > f")
+            #expect(try modes("f") == "600\n")
+            try sandbox.shell("setfacl -b f; chmod 660 f")
+            #expect(try modes("f") == "660\n")
+        }
+    }
+
     @Test("The kernel lets in whom a list lets in, and nobody else", arguments: [BackupKind.directory])
     func enforced(_ kind: BackupKind) async throws {
         try await Sandbox.run(kind, options: ["-o", "allow_other"]) { sandbox in

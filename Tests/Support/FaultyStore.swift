@@ -59,6 +59,8 @@ package final class FaultyStore: ObjectStore {
 
     package var location: String { inner.location }
     package var proof: String? { inner.proof }
+    package var largestObject: Int64 { inner.largestObject }
+
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
 
     /// Sets a fault for the next `count` requests of these kinds whose keys match; the oldest that fits wins.

@@ -14,6 +14,7 @@ extension CatalogueReader {
         package var pendingRemovals = 0
         package var pendingJournal = 0
         package var leftovers = 0
+        package var aside = 0
     }
 
     /// The terms of the index `resource_unmatched`: SQLite uses it only for a question that has them as they are there.
@@ -88,6 +89,7 @@ extension CatalogueReader {
         counts.pendingRemovals = try count(Self.pendingDeletes) + count(Self.pendingRemovals)
         counts.pendingJournal = try count("SELECT count(*) FROM outbox")
         counts.leftovers = try leftoverCount()
+        counts.aside = try asideCount()
         return counts
     }
 

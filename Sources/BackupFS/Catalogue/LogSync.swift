@@ -17,7 +17,7 @@ final class LogSync: Sendable {
     private struct State {
         var waiting: [Finished] = []
         var isRunning = false
-        /// The log's descriptor, opened when it is first needed.
+        /// The log's descriptor; -1 as long as there is no log.
         var descriptor: Int32 = -1
         /// errno of a sync that failed: nothing that was written before it can be vouched for any more.
         var failure: Int32?
@@ -26,13 +26,19 @@ final class LogSync: Sendable {
     /// The catalogue's directory; the caller's.
     private let directory: Int32
     private let log: String
+    /// fdatasync(2), or what a test puts in its place.
+    private let sync: @Sendable (Int32) -> Int32
     private let queue = DispatchQueue(label: "backupfs.log-sync")
     /// Held for no system call.
     private let state = Mutex(State())
 
-    init(directory: Int32, log: String) {
+    init(directory: Int32, log: String, sync: @escaping @Sendable (Int32) -> Int32 = { fdatasync($0) }) {
         self.directory = directory
         self.log = log
+        self.sync = sync
+        // From the beginning: an error that comes before is told to who has it open.
+        let descriptor = openat(directory, log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        state.withLock { $0.descriptor = descriptor }
     }
 
     deinit {
@@ -59,7 +65,7 @@ final class LogSync: Sendable {
             }
             if group.isEmpty { return }
             // A second sync after one that failed would succeed and prove nothing (I13).
-            let failure = earlier ?? sync(known)
+            let failure = earlier ?? syncLog(known)
             if let failure { state.withLock { $0.failure = failure } }
             let error = failure.map { code in
                 CatalogueError.database(
@@ -71,13 +77,13 @@ final class LogSync: Sendable {
     }
 
     /// Returns errno if it failed.
-    private func sync(_ known: Int32) -> Int32? {
+    private func syncLog(_ known: Int32) -> Int32? {
         var descriptor = known
         if descriptor < 0 {
             descriptor = openat(directory, log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
             guard descriptor >= 0 else { return errno }
             state.withLock { $0.descriptor = descriptor }
         }
-        return fdatasync(descriptor) == 0 ? nil : errno
+        return sync(descriptor) == 0 ? nil : errno
     }
 }

@@ -30,18 +30,31 @@ package final class ResourceCatalogue: Sendable {
                 try database.execute(
                     sql: """
                         PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000; PRAGMA synchronous = NORMAL;
-                        PRAGMA wal_autocheckpoint = 8000
+                        PRAGMA wal_autocheckpoint = 8000; PRAGMA temp_store = MEMORY
                         """)
             }
             let pool = try DatabasePool(path: path, configuration: configuration)
             let migrator = Schema.migrator
             guard try pool.read(migrator.hasBeenSuperseded) == false else { throw CatalogueError.newerSchema }
             try migrator.migrate(pool)
+            try Self.emptyLog(pool)
             return pool
         }
         log = LogSync(directory: directory, log: "catalogue.sqlite-wal")
         queue = CommitQueue(pool: pool, log: log)
         questions = OperatorConnection(path: path)
+    }
+
+    /// Writes all of the log back into the database, and syncs that.
+    ///
+    /// What an earlier run has in the log may be in the kernel's cache only, although a later sync says nothing of it: a
+    /// sync that failed is told once. SQLite has checked the sum of every frame when it opened the log.
+    private static func emptyLog(_ pool: DatabasePool) throws {
+        do {
+            try pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+            // On a full disk files can still be read and deleted.
+        }
     }
 
     /// Throws `.damaged` if SQLite finds its file damaged.

@@ -43,7 +43,7 @@ enum Schema {
                 OR status = 'deleted' AND (in_main = 1 OR in_backup = 1));
         CREATE INDEX resource_acknowledged ON resource (id)
             WHERE needs_upload = 1 AND due IS NOT NULL AND status <> 'deleted';
-        CREATE INDEX version_unremoved ON version (resource) WHERE state IN ('removing', 'abandoned');
+        CREATE INDEX version_unremoved ON version (kept_until) WHERE state IN ('removing', 'abandoned');
         CREATE INDEX version_failing ON version (resource, id)
             WHERE state IN ('removing', 'abandoned') AND attempts > 0;
         """
@@ -91,7 +91,8 @@ enum Schema {
         ALTER TABLE version ADD COLUMN kept_until INTEGER;
         UPDATE version SET due = 0 WHERE due IS NULL AND state IN ('removing', 'abandoned');
         DROP INDEX version_unsettled;
-        CREATE INDEX version_unsettled ON version (state, kept_until) WHERE state <> 'stored';
+        CREATE INDEX version_uploading ON version (resource) WHERE state = 'uploading';
+        CREATE INDEX resource_directory ON resource (id) WHERE kind = 'directory' AND status <> 'deleted';
         CREATE INDEX version_due ON version (due) WHERE due IS NOT NULL;
         CREATE INDEX version_retried ON version (due) WHERE last_error IS NOT NULL;
         CREATE INDEX resource_retried ON resource (due) WHERE last_error IS NOT NULL;

@@ -69,6 +69,15 @@ struct AccessControlList: Equatable {
         return UInt32(permissions(of: .owner) ?? 0) << 6 | UInt32(group) << 3 | UInt32(permissions(of: .other) ?? 0)
     }
 
+    /// The mode of the plain copy in main of a file with this list.
+    ///
+    /// The group's bits of the file's own mode are the mask, which is what the list gives to anybody at most: as a mode they
+    /// would give it to all of the owning group. Main gets what the list says of that group.
+    func mainMode(_ mode: UInt32) -> UInt32 {
+        let group = (permissions(of: .owningGroup) ?? 0) & (permissions(of: .mask) ?? 7)
+        return mode & ~0o070 | UInt32(group) << 3
+    }
+
     private func permissions(of tag: Tag) -> UInt16? { entries.first { $0.tag == tag }?.permissions }
 
     /// What chmod makes of it.
@@ -112,6 +121,18 @@ extension BackupFileSystem {
         return (attributes.mode & ~0o777 | list.modeBits, lists)
     }
 
+    /// The row as main is to have it: without the mask of a list for the owning group.
+    func forMain(_ row: Resource) throws(FileSystemError) -> Resource {
+        guard row.kind != .symlink,
+            let value = try read({ reader throws(CatalogueError) in
+                try reader.xattr(row.id, AccessControlList.access)
+            }), let list = AccessControlList(value)
+        else { return row }
+        var row = row
+        row.mode = list.mainMode(row.mode)
+        return row
+    }
+
     /// Sets a list; one that says no more than a mode becomes the mode.
     func setAccessControl(_ id: ResourceID, _ name: String, _ value: [UInt8]) throws(FileSystemError) {
         let row = try liveRow(id)
@@ -123,8 +144,9 @@ extension BackupFileSystem {
             return try removeXattrIfSet(id, name)
         }
         guard name == AccessControlList.access else { return try storeXattr(id, name, value, mode: .any) }
-        _ = try setAttributes(id, AttributeChanges(mode: row.mode & ~0o777 | list.modeBits), keepingAccessControl: true)
+        // The list first: the mode alone would open main's copy to the owning group.
         if list.isMode { try removeXattrIfSet(id, name) } else { try storeXattr(id, name, value, mode: .any) }
+        _ = try setAttributes(id, AttributeChanges(mode: row.mode & ~0o777 | list.modeBits), keepingAccessControl: true)
     }
 
     private func removeXattrIfSet(_ id: ResourceID, _ name: String) throws(FileSystemError) {

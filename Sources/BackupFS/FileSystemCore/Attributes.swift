@@ -108,10 +108,10 @@ extension BackupFileSystem {
     }
 
     private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState?) {
-        let mode = changes.mode.map { $0 & 0o7777 }
         let accessed = changes.accessed == nil ? nil : row.accessed.timespec
         let modified = changes.modified == nil ? nil : row.modified.timespec
         do throws(FileSystemError) {
+            let mode = changes.mode == nil ? nil : try forMain(row).mode
             if let descriptor = file?.descriptor ?? (row.id == .root ? main.root : nil) {
                 try main.setAttributes(
                     of: descriptor, mode: mode, uid: changes.uid, gid: changes.gid, accessed: accessed,

@@ -200,7 +200,7 @@ extension BackupFileSystem {
         let staged = try main.createStaged(stagedName)
         defer { main.removeStaged(stagedName) }
         try main.setAttributes(
-            of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
+            of: staged, mode: try forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
         // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
         if try !placeInMain(file, stagedName, staged) { file.offer(staged, isVerified: true, isCompared: true) }
     }

@@ -116,7 +116,11 @@ extension BackupFileSystem {
                 }
                 do throws(FileSystemError) {
                     try reach("create.row")
-                    let made = try inMain(row, try mainDirectory(parent))
+                    var shown = row
+                    if let value = inherited.lists.first(where: { $0.name == AccessControlList.access })?.value {
+                        shown.mode = AccessControlList(value)?.mainMode(row.mode) ?? row.mode
+                    }
+                    let made = try inMain(shown, try mainDirectory(parent))
                     pass("create.main")
                     // A file's close comes soon, and the next start would see the file.
                     let inode = made.inode

@@ -214,7 +214,8 @@ package final class BackupFileSystem: Sendable {
             guard let row = try read({ reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) })
             else { throw .catalogue(.noSuchResource) }
             do throws(FileSystemError) {
-                try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+                let shown = try forMain(row)
+                try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
                 logger.warning(
                     "a directory was missing in main and was made again", metadata: ["inode": "\(row.id.rawValue)"])
             } catch .main(errno: EEXIST, _) {

@@ -74,6 +74,11 @@ extension BackupFileSystem {
             try writer.removeXattr(id, name, now: currentTime())
         }
         guard existed else { throw .noSuchXattr }
+        // Main's copy had less than the mode says.
+        if name == AccessControlList.access {
+            let mode = try liveRow(id).mode
+            _ = try setAttributes(id, AttributeChanges(mode: mode), keepingAccessControl: true)
+        }
     }
 
     private func isSettable(_ name: String) -> Bool {

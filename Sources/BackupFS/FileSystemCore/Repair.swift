@@ -105,11 +105,12 @@ extension BackupFileSystem {
                 case .directory:
                     if found == S_IFDIR { return true }
                     if found != nil { try clearTheWay(directory, name) }
-                    try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+                    let shown = try forMain(row)
+                    try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
                 case .symlink, .fifo, .socket, .character, .block:
                     if found == row.kind.modeBits { return true }
                     if found != nil { try clearTheWay(directory, name) }
-                    try main.makeNode(directory, name, row)
+                    try main.makeNode(directory, name, try forMain(row))
                 }
                 return true
             }

@@ -64,9 +64,10 @@ extension BackupFileSystem {
         for (name, row) in missing {
             switch row.kind {
             case .directory:
-                try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+                let shown = try forMain(row)
+                try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
             case .symlink, .fifo, .socket, .character, .block:
-                try main.makeNode(directory, name, row)
+                try main.makeNode(directory, name, try forMain(row))
             case .file where try isNowhere(row):
                 // Its creation was never acknowledged by a close, and no storage has a byte of it.
                 logger.warning(

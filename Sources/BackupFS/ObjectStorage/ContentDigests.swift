@@ -69,8 +69,7 @@ package struct ContentDigests: Sendable, Equatable {
     package init(
         ofFile descriptor: Int32, length: Int64, _ plan: DigestPlan = .whole
     ) throws(ObjectStoreError) {
-        var pass = DigestPass(LocalFile(descriptor), offset: 0, length: length, plan)
-        self = try pass.run()
+        self = try DigestPass(ofFile: descriptor, length: length, plan).run()
     }
 
     /// SHA-256 in lower-case hexadecimal.
@@ -91,8 +90,7 @@ extension BodyDigests {
     ///
     /// Throws `.localFile`, with EIO if the file is shorter.
     init(ofFile descriptor: Int32, offset: Int64, length: Int64) throws(ObjectStoreError) {
-        var pass = DigestPass(LocalFile(descriptor), offset: offset, length: length, .whole)
-        self = try pass.run().whole ?? BodyDigests(sha256: [], md5: [])
+        self = try DigestPass(LocalFile(descriptor), offset: offset, length: length, .whole).run().whole ?? BodyDigests(sha256: [], md5: [])
     }
 }
 

@@ -1,15 +1,16 @@
 // Reading a file once for several checksums. MD5 takes three times as long as SHA-256 on processors that have
-// instructions for the latter, so for large files the two are computed side by side, while the next piece is read.
+// instructions for the latter, so for large files the two are computed side by side, while the next piece is read. A pass
+// can stop anywhere and go on later: a file of a terabyte must not keep a thread from all others.
 
 import COpenSSL
 import Dispatch
 import Glibc
 
-/// One reading of a stretch of a file.
-struct DigestPass {
+/// One reading of a stretch of a file; used by one thread at a time.
+package final class DigestPass {
     /// Bytes read at a time.
     private static let piece: Int64 = 1 << 20
-    /// From how many bytes on more than one thread is worth it.
+    /// From how many bytes on more than one thread is worth it, and a look for holes.
     private static let parallelLength: Int64 = 4 << 20
 
     private let file: LocalFile
@@ -23,27 +24,54 @@ struct DigestPass {
     private let md5 = MessageDigest.md5()
     private var parts: [BodyDigests] = []
 
+    private let buffers: [UnsafeMutableRawBufferPointer]
+    /// The buffer that holds the bytes at `offset`, and how many; nil before the first read.
+    private var current = 0
+    private var filled: Int?
+    private var offset: Int64
+    private var holes = HoleFinder()
+
+    /// A pass over `length` bytes of an open file from `offset` on; the caller keeps the descriptor open.
+    package convenience init(ofFile descriptor: Int32, length: Int64, _ plan: DigestPlan) {
+        self.init(LocalFile(descriptor), offset: 0, length: length, plan)
+    }
+
     init(_ file: LocalFile, offset: Int64, length: Int64, _ plan: DigestPlan) {
         self.file = file
         self.plan = plan
+        self.offset = offset
         start = offset
         end = offset + length
         isParallel = length >= Self.parallelLength
+        let size = Int(min(Self.piece, max(1, length)))
+        buffers = (0..<2).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096) }
     }
 
+    deinit { for buffer in buffers { buffer.deallocate() } }
+
     /// Throws `.localFile`, with EIO if the file is too short.
-    mutating func run() throws(ObjectStoreError) -> ContentDigests {
-        let size = Int(min(Self.piece, max(1, end - start)))
-        let buffers = (0..<2).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096) }
-        defer { for buffer in buffers { buffer.deallocate() } }
-        var offset = start
-        var current = 0
-        var filled = try read(at: offset, into: buffers[current]).get()
+    func run() throws(ObjectStoreError) -> ContentDigests {
+        while true {
+            if let digests = try advance(bytes: .max) { return digests }
+        }
+    }
+
+    /// Goes on for about `bytes`; the digests if that was the rest, nil if there is more.
+    ///
+    /// Throws `.localFile`, with EIO if the file is too short.
+    package func advance(bytes: Int64) throws(ObjectStoreError) -> ContentDigests? {
+        var done: Int64 = 0
+        var filled = if let known = self.filled { known } else { try read(at: offset, into: buffers[current]).get() }
         while filled > 0 {
+            guard done < bytes else {
+                self.filled = filled
+                return nil
+            }
             let bytes = UnsafeRawBufferPointer(rebasing: buffers[current][..<filled])
             let next = offset + Int64(filled)
             let following = digest(bytes, andRead: buffers[1 - current], at: next)
             if isEndOfPart(next) { finishPart() }
+            done += Int64(filled)
             filled = try following.get()
             offset = next
             current = 1 - current
@@ -62,8 +90,8 @@ struct DigestPass {
         }
         var next: Result<Int, ObjectStoreError> = .success(0)
         withUnsafeMutablePointer(to: &next) { next in
-            // Each turn touches state of its own: the MD5, the two SHA-256, the other buffer and its count. The call
-            // returns when all have ended.
+            // Each turn touches state of its own: the MD5, the two SHA-256, the other buffer with its count and the holes.
+            // The call returns when all have ended.
             nonisolated(unsafe) let (next, pass, bytes, buffer) = (next, self, bytes, buffer)
             DispatchQueue.concurrentPerform(iterations: 3) { turn in
                 switch turn {
@@ -85,12 +113,17 @@ struct DigestPass {
         if case .parts = plan { partSHA256.update(bytes) }
     }
 
-    /// Reads up to the end of the part; returns the bytes read, 0 at the end.
+    /// Reads up to the end of the part; returns the bytes read, 0 at the end. Holes are not read: they are zeros.
     private func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) -> Result<Int, ObjectStoreError> {
         var wanted = min(Int64(buffer.count), end - offset)
         if case .parts(let size) = plan { wanted = min(wanted, size - (offset - start) % size) }
+        let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(wanted)])
+        if isParallel, wanted > 0, holes.isHole(file.descriptor, from: offset, through: offset + wanted) {
+            memset(piece.baseAddress, 0, piece.count)
+            return .success(piece.count)
+        }
         return Result { () throws(ObjectStoreError) in
-            let count = try file.read(at: offset, into: .init(rebasing: buffer[..<Int(wanted)]))
+            let count = try file.read(at: offset, into: piece)
             guard count == Int(wanted) else { throw .localFile(errno: EIO) }
             return count
         }
@@ -101,7 +134,7 @@ struct DigestPass {
         return offset == end || (offset - start) % size == 0
     }
 
-    private mutating func finishPart() {
+    private func finishPart() {
         parts.append(BodyDigests(sha256: partSHA256.finish(), md5: md5.finish()))
     }
 
@@ -110,6 +143,38 @@ struct DigestPass {
         case .content: .none
         case .whole: .whole(md5: md5.finish())
         case .parts(let size): .parts(parts, size: size)
+        }
+    }
+}
+
+/// Where a file has no bytes: two system calls for each stretch of data.
+private struct HoleFinder {
+    /// The last hole that was found.
+    private var hole: Range<Int64> = 0..<0
+    /// The stretch of data before it.
+    private var data: Range<Int64> = 0..<0
+
+    /// Whether there is nothing but a hole between two offsets; false if that cannot be told.
+    mutating func isHole(_ descriptor: Int32, from start: Int64, through end: Int64) -> Bool {
+        if !hole.contains(start), !data.contains(start) { look(descriptor, from: start) }
+        return hole.contains(start) && end <= hole.upperBound
+    }
+
+    private mutating func look(_ descriptor: Int32, from start: Int64) {
+        // SEEK_DATA and SEEK_HOLE of <unistd.h>. The offset that they move is used by nobody.
+        let (seekData, seekHole): (Int32, Int32) = (3, 4)
+        let next = lseek(descriptor, off_t(start), seekData)
+        if next < 0 {
+            // Nothing but a hole up to the end, or nobody knows.
+            hole = errno == ENXIO ? start..<max(start, Int64(lseek(descriptor, 0, Int32(SEEK_END)))) : 0..<0
+            data = errno == ENXIO ? 0..<0 : start..<Int64.max
+        } else if Int64(next) > start {
+            hole = start..<Int64(next)
+            data = 0..<0
+        } else {
+            hole = 0..<0
+            let end = lseek(descriptor, off_t(start), seekHole)
+            data = start..<max(start + 1, Int64(end))
         }
     }
 }

@@ -3,6 +3,9 @@
 extension ObjectStore {
     package var proof: String? { nil }
 
+    /// Whatever a file can have.
+    package var largestObject: Int64 { .max }
+
     package func digestPlan(length: Int64) -> DigestPlan { .content }
 
     /// One by one, a few at a time.

@@ -16,6 +16,9 @@ package protocol ObjectStore: Sendable {
     /// How the store proves that an upload has arrived intact, on one line; nil as long as no check has found out.
     var proof: String? { get }
 
+    /// The bytes of the largest object that the store takes.
+    var largestObject: Int64 { get }
+
     /// Which digests `put` wants of a file of `length` bytes: with others it reads the file once more.
     func digestPlan(length: Int64) -> DigestPlan
 

@@ -59,6 +59,7 @@ struct Status: Decodable {
     var resources: Resources
     var pending: Pending
     var leftovers: Int
+    var aside: Int
     var recoveries: Recoveries
     var failures: Failures
     var adoption: Adoption

@@ -71,6 +71,27 @@ struct ControlClient {
         return report
     }
 
+    /// What was set aside, as it comes, until `receive` returns false.
+    func aside(_ receive: (AsideReport) -> Bool) throws(ControlFailure) {
+        try askUntilEnough(.aside, patience: Self.patience) { answer in
+            guard case .aside(let row) = answer else { return true }
+            return receive(row)
+        }
+    }
+
+    /// Brings one of them back; a directory may take a while.
+    func restoreAside(_ id: Int64) throws(ControlFailure) -> AsideReport {
+        var report: AsideReport?
+        try ask(.restoreAside(id: id), patience: nil) { answer in
+            if case .aside(let value) = answer { report = value }
+        }
+        guard let report else { throw .incomprehensible }
+        return report
+    }
+
+    /// Removes one of them for good.
+    func discardAside(_ id: Int64) throws(ControlFailure) { try ask(.discardAside(id: id), patience: nil) { _ in } }
+
     /// Waits until the backup storage holds everything.
     func sync(progress: (SyncProgress) -> Void) throws(ControlFailure) {
         try ask(.sync, patience: nil) { answer in
@@ -111,7 +132,7 @@ struct ControlClient {
             switch answer {
             case .done: return
             case .error(let line): throw .refused(line)
-            case .status, .info, .leftover, .step, .cleaned, .progress:
+            case .status, .info, .leftover, .aside, .step, .cleaned, .progress:
                 guard receive(answer) else { return }
             }
         }

@@ -57,7 +57,7 @@ struct ControlConversation {
                 try write(answer)
                 switch answer {
                 case .done, .error: return
-                case .status, .info, .leftover, .step, .cleaned, .progress: continue
+                case .status, .info, .leftover, .aside, .step, .cleaned, .progress: continue
                 }
             }
             var watched = [
@@ -117,6 +117,10 @@ struct ControlConversation {
                     try await outbox.putPage(steps.map { .step($0) })
                 }
                 outbox.put(.cleaned(report))
+            case .aside:
+                try await fileSystem.setAside { rows in try await outbox.putPage(rows.map { .aside($0) }) }
+            case .restoreAside(let id): outbox.put(.aside(try await fileSystem.restoreAside(id)))
+            case .discardAside(let id): try await fileSystem.discardAside(id)
             case .sync: try await fileSystem.sync { outbox.put(.progress($0)) }
             }
             outbox.put(.done)

@@ -31,6 +31,12 @@ enum ControlRequest: Sendable, Equatable {
     case leftovers
     /// Finish what they need.
     case clean(dryRun: Bool)
+    /// What was set aside.
+    case aside
+    /// Bring one of them back.
+    case restoreAside(id: Int64)
+    /// Remove one of them for good.
+    case discardAside(id: Int64)
     /// Wait until the backup storage holds everything.
     case sync
 }
@@ -41,6 +47,7 @@ extension ControlRequest: Codable {
         case request
         case path
         case dryRun
+        case id
     }
 
     private enum Name: String, Codable {
@@ -48,6 +55,9 @@ extension ControlRequest: Codable {
         case info
         case leftovers
         case clean
+        case aside
+        case restoreAside
+        case discardAside
         case sync
     }
 
@@ -61,6 +71,9 @@ extension ControlRequest: Codable {
         case .info: self = .info(path: [UInt8](try container.decode(Data.self, forKey: .path)))
         case .leftovers: self = .leftovers
         case .clean: self = .clean(dryRun: try container.decode(Bool.self, forKey: .dryRun))
+        case .aside: self = .aside
+        case .restoreAside: self = .restoreAside(id: try container.decode(Int64.self, forKey: .id))
+        case .discardAside: self = .discardAside(id: try container.decode(Int64.self, forKey: .id))
         case .sync: self = .sync
         }
     }
@@ -77,6 +90,13 @@ extension ControlRequest: Codable {
         case .clean(let dryRun):
             try container.encode(Name.clean, forKey: .request)
             try container.encode(dryRun, forKey: .dryRun)
+        case .aside: try container.encode(Name.aside, forKey: .request)
+        case .restoreAside(let id):
+            try container.encode(Name.restoreAside, forKey: .request)
+            try container.encode(id, forKey: .id)
+        case .discardAside(let id):
+            try container.encode(Name.discardAside, forKey: .request)
+            try container.encode(id, forKey: .id)
         case .sync: try container.encode(Name.sync, forKey: .request)
         }
     }
@@ -90,6 +110,8 @@ enum ControlAnswer: Sendable, Equatable {
     case info(ResourceReport)
     /// One row of the answer to `leftovers`.
     case leftover(LeftoverReport)
+    /// One row of the answer to `aside`, or what was brought back.
+    case aside(AsideReport)
     /// One step of what `clean` would do.
     case step(CleanReport.Step)
     /// The figures of `clean`; its plan came in `step` lines.
@@ -107,6 +129,7 @@ extension ControlAnswer: Codable {
         case status
         case info
         case leftover
+        case aside
         case step
         case cleaned
         case progress
@@ -123,6 +146,7 @@ extension ControlAnswer: Codable {
         case .status: self = .status(try container.decode(StatusReport.self, forKey: key))
         case .info: self = .info(try container.decode(ResourceReport.self, forKey: key))
         case .leftover: self = .leftover(try container.decode(LeftoverReport.self, forKey: key))
+        case .aside: self = .aside(try container.decode(AsideReport.self, forKey: key))
         case .step: self = .step(try container.decode(CleanReport.Step.self, forKey: key))
         case .cleaned: self = .cleaned(try container.decode(CleanReport.self, forKey: key))
         case .progress: self = .progress(try container.decode(SyncProgress.self, forKey: key))
@@ -137,6 +161,7 @@ extension ControlAnswer: Codable {
         case .status(let report): try container.encode(report, forKey: .status)
         case .info(let report): try container.encode(report, forKey: .info)
         case .leftover(let report): try container.encode(report, forKey: .leftover)
+        case .aside(let report): try container.encode(report, forKey: .aside)
         case .step(let step): try container.encode(step, forKey: .step)
         case .cleaned(let report): try container.encode(report, forKey: .cleaned)
         case .progress(let progress): try container.encode(progress, forKey: .progress)

@@ -25,6 +25,7 @@ enum ReportText {
                     : remaining(uploads: pending.uploads, removals: pending.removals, journal: pending.journal)
             ),
             ("leftovers", number(report.leftovers)),
+            ("set aside", report.aside == 0 ? "nothing" : "\(number(report.aside)): see \"backupfs aside\""),
             ("recovered", "\(count(report.recoveries.done, "file")), \(number(report.recoveries.failed)) failed"),
         ]
         if report.adoption.files > 0 {
@@ -62,6 +63,22 @@ enum ReportText {
     /// The end of a list of such rows.
     static func leftovers(_ number: Int) -> String { number == 0 ? "no leftovers\n" : count(number, "leftover") + "\n" }
 
+    /// Something that was set aside.
+    static func aside(_ row: AsideReport) -> String {
+        "\(row.id)  \(terminalText(row.key)): \(terminalText(row.reason)) (since \(ReportCoding.text(row.since)))\n"
+    }
+
+    /// The end of a list of it.
+    static func aside(_ number: Int) -> String {
+        number == 0 ? "nothing is set aside\n" : count(number, "thing") + " set aside\n"
+    }
+
+    /// What was brought back.
+    static func broughtBack(_ row: AsideReport) -> String { "\(row.id) is back as \(terminalText(row.key))\n" }
+
+    /// How much was removed for good.
+    static func discarded(_ number: Int) -> String { count(number, "thing") + " removed for good\n" }
+
     /// What `clean` did.
     static func cleaned(_ report: CleanReport) -> String {
         "\(number(report.uploaded)) uploaded, \(number(report.removed)) removed, "
@@ -90,7 +107,7 @@ enum ReportText {
     private static func failures(_ failures: StatusReport.Failures) -> String? {
         let parts = [
             (failures.uploads, "uploads"), (failures.removals, "removals"), (failures.setAside, "set aside"),
-            (failures.catalogue, "catalogue"), (failures.journal, "journal"),
+            (failures.catalogue, "catalogue"), (failures.journal, "journal"), (failures.changesLost, "changes lost"),
         ]
         let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.1)" }
         return shown.isEmpty ? nil : shown.joined(separator: ", ") + " since the mount"

@@ -121,7 +121,7 @@ struct SyncCommand: ParsableCommand {
 }
 
 /// A question to the daemon whose failure is the command's.
-private func asking<Value>(_ question: () throws(ControlFailure) -> Value) throws(CommandError) -> Value {
+func asking<Value>(_ question: () throws(ControlFailure) -> Value) throws(CommandError) -> Value {
     do throws(ControlFailure) {
         return try question()
     } catch {

@@ -60,7 +60,7 @@ extension BackupFileSystem {
     /// root if the directory is gone.
     ///
     /// Returns the path it has now.
-    func restoreAside(_ id: Int64) throws(FileSystemError) -> [[UInt8]] {
+    func bringBack(_ id: Int64) throws(FileSystemError) -> [[UInt8]] {
         guard let entry = try read({ reader throws(CatalogueError) in try reader.setAside(id) }),
             let last = entry.path.last
         else { throw .catalogue(.noSuchResource) }
@@ -88,7 +88,7 @@ extension BackupFileSystem {
     }
 
     /// Removes one thing that was set aside, for good.
-    func discardAside(_ id: Int64) throws(FileSystemError) {
+    func discard(_ id: Int64) throws(FileSystemError) {
         guard try read({ reader throws(CatalogueError) in try reader.setAside(id) }) != nil else {
             throw .catalogue(.noSuchResource)
         }

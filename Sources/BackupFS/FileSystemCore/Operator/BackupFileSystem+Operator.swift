@@ -10,7 +10,7 @@ extension BackupFileSystem: FileSystemOperator {
     private static let page = 256
 
     /// Asks the catalogue beside the readers that lookups need, on no thread of ours.
-    private func ask<Value: Sendable>(
+    func ask<Value: Sendable>(
         _ body: @escaping @Sendable (CatalogueReader) throws(CatalogueError) -> Value
     ) async throws(FileSystemError) -> Value {
         do throws(CatalogueError) { return try await catalogue.ask(body) } catch { throw .catalogue(error) }
@@ -26,11 +26,12 @@ extension BackupFileSystem: FileSystemOperator {
             resources: .init(creating: counts.creating, created: counts.created, deleted: counts.deleted),
             pending: .init(
                 uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal),
-            leftovers: counts.leftovers,
+            leftovers: counts.leftovers, aside: counts.aside,
             recoveries: .init(done: counters.recoveriesDone, failed: counters.recoveriesFailed),
             failures: .init(
                 uploads: counters.uploadsFailed, removals: counters.removalsFailed, setAside: counters.setAside,
-                catalogue: counters.catalogueFailures, journal: counters.journalFailures),
+                catalogue: counters.catalogueFailures, journal: counters.journalFailures,
+                changesLost: counters.changesLost),
             adoption: try await adoption())
     }
 
@@ -84,6 +85,14 @@ extension BackupFileSystem: FileSystemOperator {
             }
             if !rows.isEmpty { try await receive(rows) }
             position = next
+        }
+        try await setAside { rows in
+            try await receive(
+                rows.map { row in
+                    LeftoverReport(
+                        key: row.key, reason: "set aside as \(row.id): \(row.reason)",
+                        stored: StoredIn(main: false, backup: false), since: row.since, lastError: nil)
+                })
         }
     }
 

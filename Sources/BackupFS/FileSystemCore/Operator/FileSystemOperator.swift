@@ -15,7 +15,7 @@ package protocol FileSystemOperator: Sendable {
     /// for the root itself.
     func info(path: [UInt8]) async throws -> ResourceReport
 
-    /// The rows whose storages do not match, oldest first, page by page.
+    /// The rows whose storages do not match, oldest first, and then what was set aside, page by page.
     ///
     /// The next page is read when `receive` returns. What `receive` throws ends the list.
     func leftovers(_ receive: @Sendable ([LeftoverReport]) async throws -> Void) async throws
@@ -26,6 +26,15 @@ package protocol FileSystemOperator: Sendable {
     func clean(
         dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
     ) async throws -> CleanReport
+
+    /// What was moved out of the way in main storage, oldest first, page by page, like `leftovers`.
+    func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws
+
+    /// Brings one of them back into the file system, beside what has its name by now; says where it is.
+    func restoreAside(_ id: Int64) async throws -> AsideReport
+
+    /// Removes one of them for good.
+    func discardAside(_ id: Int64) async throws
 
     /// Waits until the backup storage holds everything that was acknowledged before the call.
     ///

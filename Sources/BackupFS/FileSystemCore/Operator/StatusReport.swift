@@ -12,6 +12,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var pending: Pending
     /// How many rows have storages that do not match.
     package var leftovers: Int
+    /// How many things were moved out of the way in main, and lie in `.backupfs/aside`.
+    package var aside: Int
     /// Files brought back from the backup storage since the mount.
     package var recoveries: Recoveries
     /// What failed since the mount.
@@ -21,7 +23,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
 
     package init(
         main: String, mountpoint: String?, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
-        recoveries: Recoveries, failures: Failures, adoption: Adoption
+        aside: Int, recoveries: Recoveries, failures: Failures, adoption: Adoption
     ) {
         self.main = main
         self.mountpoint = mountpoint
@@ -29,6 +31,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.resources = resources
         self.pending = pending
         self.leftovers = leftovers
+        self.aside = aside
         self.recoveries = recoveries
         self.failures = failures
         self.adoption = adoption
@@ -42,6 +45,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         try container.encode(resources, forKey: .resources)
         try container.encode(pending, forKey: .pending)
         try container.encode(leftovers, forKey: .leftovers)
+        try container.encode(aside, forKey: .aside)
         try container.encode(recoveries, forKey: .recoveries)
         try container.encode(failures, forKey: .failures)
         try container.encode(adoption, forKey: .adoption)
@@ -129,13 +133,19 @@ extension StatusReport {
         package var catalogue: Int
         /// Shipments of the journal.
         package var journal: Int
+        /// Changes that main lost before they were backed up.
+        package var changesLost: Int
 
-        package init(uploads: Int = 0, removals: Int = 0, setAside: Int = 0, catalogue: Int = 0, journal: Int = 0) {
+        package init(
+            uploads: Int = 0, removals: Int = 0, setAside: Int = 0, catalogue: Int = 0, journal: Int = 0,
+            changesLost: Int = 0
+        ) {
             self.uploads = uploads
             self.removals = removals
             self.setAside = setAside
             self.catalogue = catalogue
             self.journal = journal
+            self.changesLost = changesLost
         }
     }
 

@@ -36,7 +36,7 @@ extension BackupFileSystem {
             // Read.4: does the row say backup?
             guard row.inBackup, let version = try storedVersion(of: row) else { throw .inNoStorage }
             do throws(FileSystemError) {
-                if try !adoptMainCopy(file, row, version) {
+                if try await !adoptMainCopy(file, row, version, deadline: deadline) {
                     try await fetchOnce(file, row, version, deadline: deadline)
                 }
                 if row.needsUpload { try await noteLostChange(file, stamp: stamp) }
@@ -113,7 +113,8 @@ extension BackupFileSystem {
                 _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
             }
             guard try Int64(sizeOf(staged)) == version.size,
-                try ContentDigests(ofFile: staged.number, length: version.size, .content).sha256 == version.sha256
+                try await BulkWork.digests(of: staged, length: version.size, .content, deadline: deadline).sha256
+                    == version.sha256
             else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }
@@ -124,7 +125,7 @@ extension BackupFileSystem {
             throw .backup(error)
         }
         try main.setAttributes(
-            of: staged, mode: row.mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
+            of: staged, mode: try forMain(row).mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
             modified: row.modified.timespec)
         try reach("recover.fetched")
         guard fsync(staged.number) == 0 else { throw .main(errno: errno, during: "fsync") }
@@ -187,25 +188,29 @@ extension BackupFileSystem {
     /// Takes what main has under one of the names although the row says it has not, if it is the version's very content,
     /// and gives it the names that are missing.
     private func adoptMainCopy(
-        _ file: FileState, _ row: Resource, _ version: Version
-    ) throws(FileSystemError) -> Bool {
+        _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Bool {
         let places = try read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
         var adopted: Descriptor?
         for place in places where adopted == nil {
-            let isDone = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+            let found = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+                try main.openFile(directory, place.name, writing: false)
+            }
+            // Compared with no name held still: others need them meanwhile.
+            guard let candidate = found ?? nil, try Int64(candidate.status().st_size) == version.size,
+                try await hasContent(candidate, of: version, deadline: deadline)
+            else { continue }
+            let inode = try candidate.status().st_ino
+            let isTaken = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
                 if file.descriptor != nil { return true }
-                guard let found = try main.openFile(directory, place.name, writing: false),
-                    try Int64(found.status().st_size) == version.size,
-                    let digests = try? ContentDigests(ofFile: found.number, length: version.size, .content),
-                    digests.sha256 == version.sha256
-                else { return false }
-                try noteMainCopy(file, found)
-                adopted = found
+                guard try main.status(directory, place.name)?.st_ino == inode else { return false }
+                try noteMainCopy(file, candidate)
+                adopted = candidate
                 return false
             }
-            if isDone == true { return true }
+            if isTaken == true { return true }
         }
-        guard let adopted else { return false }
+        guard let adopted else { return file.descriptor != nil }
         for place in places {
             _ = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
                 if try main.status(directory, place.name) == nil { try main.link(adopted, directory, place.name) }

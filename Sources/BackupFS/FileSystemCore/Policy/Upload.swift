@@ -109,7 +109,7 @@ extension BackupFileSystem {
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor, isLastAttempt: Bool,
         deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
-        let snapshot = try isLastAttempt ? stillCopy(file, descriptor) : nil
+        let snapshot = try isLastAttempt ? await stillCopy(file, descriptor) : nil
         let source = snapshot?.descriptor ?? descriptor
         let stamp = snapshot?.stamp ?? file.state.withLock { $0.changes }
         let before = try source.status()
@@ -118,10 +118,15 @@ extension BackupFileSystem {
         seen.size = size
         let digests: ContentDigests
         do throws(ObjectStoreError) {
-            digests = try ContentDigests(ofFile: source.number, length: size, store.digestPlan(length: size))
-        } catch {
+            try refuseTooLarge(size)
+            digests = try await BulkWork.digests(
+                of: source, length: size, store.digestPlan(length: size), deadline: deadline
+            ) { [background] in background.isStopped }
+        } catch .localFile(let code) {
             // A file that has become shorter is read again.
             if try source.status().st_size < before.st_size { return false }
+            throw .backup(.localFile(errno: code))
+        } catch {
             throw .backup(error)
         }
         guard let path = try read({ reader throws(CatalogueError) in try reader.path(of: row.id) }) else {
@@ -238,22 +243,33 @@ extension BackupFileSystem {
         return .success(isSynced ?? true)
     }
 
+    /// Before it is read: what backup storage cannot take is known by its size.
+    private func refuseTooLarge(_ size: Int64) throws(ObjectStoreError) {
+        guard size > store.largestObject else { return }
+        throw .rejected(
+            code: "EntityTooLarge",
+            message: "the file has \(size) bytes, and backup storage takes \(store.largestObject) at most")
+    }
+
     /// A private copy of the content, made while writers are held off, and the count of changes it has.
     private func stillCopy(
         _ file: FileState, _ descriptor: Descriptor
-    ) throws(FileSystemError) -> (descriptor: Descriptor, stamp: UInt64) {
+    ) async throws(FileSystemError) -> (descriptor: Descriptor, stamp: UInt64) {
         let name = "still-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
         let copy = try main.createStaged(name)
         main.removeStaged(name)
-        return try file.contentGate.exclusive { () throws(FileSystemError) in
-            // Counts after a write that is already done may still come; they only cause one more upload.
-            let stamp = file.state.withLock { $0.changes }
-            try copyContent(from: descriptor, to: copy)
-            return (copy, stamp)
+        let outcome = await BulkWork.run { () throws(FileSystemError) -> UInt64 in
+            try file.contentGate.exclusive { () throws(FileSystemError) in
+                // Counts after a write that is already done may still come; they only cause one more upload.
+                let stamp = file.state.withLock { $0.changes }
+                try Self.copyContent(from: descriptor, to: copy)
+                return stamp
+            }
         }
+        return (copy, try outcome.get())
     }
 
-    private func copyContent(from source: Descriptor, to target: Descriptor) throws(FileSystemError) {
+    private static func copyContent(from source: Descriptor, to target: Descriptor) throws(FileSystemError) {
         var offset: Int64 = 0
         while true {
             let count = backupfs_copy_file_range(source.number, &offset, target.number, 1 << 30)

@@ -14,7 +14,7 @@ extension BackupFileSystem {
         // Whoever opened the file meanwhile may have brought another copy: the one that is to be used is compared.
         while !file.state.withLock({ $0.needsNoVerification }) {
             try await once(file, \.verification, unless: \.needsNoVerification, deadline: deadline) {
-                () throws(FileSystemError) in try self.compare(file)
+                () async throws(FileSystemError) in try await self.compare(file, deadline: deadline)
             }
         }
     }
@@ -25,12 +25,15 @@ extension BackupFileSystem {
     /// the last good version. It costs one reading of the file, of which its upload takes another.
     func compareBeforeChange(_ file: FileState) async throws(FileSystemError) {
         let size = (try? file.descriptor?.status().st_size) ?? 0
-        try await once(
-            file, \.verification, unless: \.needsNoComparison, deadline: deadline(size: Int64(size))
-        ) { () throws(FileSystemError) in try self.compare(file) }
+        let deadline = deadline(size: Int64(size))
+        try await once(file, \.verification, unless: \.needsNoComparison, deadline: deadline) {
+            () async throws(FileSystemError) in try await self.compare(file, deadline: deadline)
+        }
     }
 
-    private func compare(_ file: FileState) throws(FileSystemError) {
+    private func compare(
+        _ file: FileState, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) {
         let (opened, stamp, isAhead) = file.state.withLock { state in
             (state.descriptor, state.changes, state.changes > state.backedUp)
         }
@@ -48,8 +51,7 @@ extension BackupFileSystem {
         }
         let status = try descriptor.status()
         guard Int64(status.st_size) == version.size,
-            let digests = try? ContentDigests(ofFile: descriptor.number, length: version.size, .content),
-            digests.sha256 == version.sha256
+            try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         file.state.withLock { state in
             guard state.descriptor === descriptor else { return }
@@ -59,6 +61,21 @@ extension BackupFileSystem {
         }
         record("Read.2") { writer throws(CatalogueError) in
             try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
+        }
+    }
+
+    /// Whether a file's content is the version's; false also if it cannot be read.
+    func hasContent(
+        _ copy: Descriptor, of version: Version, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Bool {
+        do throws(ObjectStoreError) {
+            return try await BulkWork.digests(
+                of: copy, length: version.size, .content, deadline: deadline
+            ) { [background] in background.isStopped }.sha256 == version.sha256
+        } catch .deadlineExceeded {
+            throw .backupTimedOut
+        } catch {
+            return false
         }
     }
 

@@ -51,6 +51,8 @@ package final class RetryingStore: ObjectStore {
     package var location: String { inner.location }
     package var discoveries: [StoreDiscovery] { inner.discoveries }
     package var proof: String? { inner.proof }
+    package var largestObject: Int64 { inner.largestObject }
+
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {

@@ -51,6 +51,8 @@ package final class S3Store: ObjectStore {
 
     package var proof: String? { enforcement.known.map { "\($0)" } }
 
+    package var largestObject: Int64 { PartLayout.longestObject }
+
     package func digestPlan(length: Int64) -> DigestPlan {
         configuration.objects.cut.layout(length: length).map { .parts(size: $0.size) } ?? .whole
     }
