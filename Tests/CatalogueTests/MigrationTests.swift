@@ -8,7 +8,7 @@ import Testing
 struct MigrationTests {
     @Test(
         "Each earlier schema is brought forward, and what is in it is kept",
-        arguments: ["1 resources", "2 followed intents"])
+        arguments: ["1 resources", "2 followed intents", "3 counting"])
     func forward(schema: String) throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "catalogue-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -32,6 +32,7 @@ struct MigrationTests {
         }
         #expect(renames.map(\.targetName) == [[0x62]] && renames.allSatisfy { !$0.isFollowed })
         #expect(names.map(\.name) == [[0x63]] && names.allSatisfy { !$0.isFollowed })
+        #expect(try catalogue.read { reader throws(CatalogueError) in try reader.multipartUploads() }.isEmpty)
         try catalogue.close()
     }
 }

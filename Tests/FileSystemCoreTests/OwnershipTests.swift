@@ -130,4 +130,19 @@ struct OwnershipTests {
             #expect(try !system.core.isNew)
         }
     }
+
+    @Test("A start aborts the uploads that a killed daemon had on record, and no others below the prefix")
+    func foreignUploads() async throws {
+        try await TestFileSystem.run { system in
+            let ours = MultipartUpload(key: "a~1.mp4", id: "1")
+            let theirs = MultipartUpload(key: "a~1.mp4", id: "2")
+            system.memory.uploads = [ours, theirs]
+            try await system.memory.recorder?.began(ours)
+            try await system.crash()
+            try await system.mount()
+            try await system.eventually("the upload on record is gone") { !system.memory.uploads.contains(ours) }
+            #expect(system.memory.uploads == [theirs])
+            try await system.eventually("it is forgotten") { try await system.memory.recorder?.recorded() == [] }
+        }
+    }
 }

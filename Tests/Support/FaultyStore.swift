@@ -60,6 +60,11 @@ package final class FaultyStore: ObjectStore {
     package var location: String { inner.location }
     package var proof: String? { inner.proof }
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
+    package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
+
+    package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        try await inner.abortUnfinished(deadline: deadline)
+    }
 
     /// Sets a fault for the next `count` requests of these kinds whose keys match; the oldest that fits wins.
     @discardableResult

@@ -19,6 +19,8 @@ package final class MemoryStore: ObjectStore {
     private struct State {
         var objects: [String: Object] = [:]
         var requests: [StoreRequest] = []
+        var uploads: Set<MultipartUpload> = []
+        var recorder: (any UploadRecorder)?
     }
 
     package let location: String
@@ -49,6 +51,27 @@ package final class MemoryStore: ObjectStore {
     /// Forgets the requests, not the objects.
     package func forgetRequests() {
         state.withLock { $0.requests = [] }
+    }
+
+    /// The uploads in parts that are there; puts travel whole, so all of them are a test's.
+    package var uploads: Set<MultipartUpload> {
+        get { state.withLock { $0.uploads } }
+        set { state.withLock { $0.uploads = newValue } }
+    }
+
+    /// The record of uploads that the store was given last.
+    package var recorder: (any UploadRecorder)? { state.withLock { $0.recorder } }
+
+    package func use(_ recorder: any UploadRecorder) { state.withLock { $0.recorder = recorder } }
+
+    package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        guard let recorder else { return 0 }
+        let recorded = try await recorder.recorded()
+        for upload in recorded {
+            _ = state.withLock { $0.uploads.remove(upload) }
+            await recorder.ended(upload)
+        }
+        return recorded.count
     }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {

@@ -9,6 +9,7 @@ enum Schema {
         migrator.registerMigration("1 resources") { database in try database.execute(sql: first) }
         migrator.registerMigration("2 followed intents") { database in try database.execute(sql: followedIntents) }
         migrator.registerMigration("3 counting") { database in try database.execute(sql: counting) }
+        migrator.registerMigration("multipart uploads") { database in try database.execute(sql: multipartUploads) }
         return migrator
     }
 
@@ -22,6 +23,15 @@ enum Schema {
     private static let counting = """
         CREATE INDEX resource_status ON resource (status);
         CREATE INDEX resource_unsaved ON resource (id) WHERE kind = 'file' AND status = 'created' AND in_backup = 0;
+        """
+
+    /// Uploads in parts that the server knows and that were neither finished nor aborted.
+    private static let multipartUploads = """
+        CREATE TABLE multipart_upload (
+            id TEXT NOT NULL,
+            key TEXT NOT NULL,
+            PRIMARY KEY (key, id)
+        ) STRICT;
         """
 
     private static let first = """

@@ -24,6 +24,9 @@ extension ObjectStore {
         return failures
     }
 
+    /// A store that has no uploads in parts records none.
+    package func use(_ recorder: any UploadRecorder) {}
+
     package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int { 0 }
 }
 

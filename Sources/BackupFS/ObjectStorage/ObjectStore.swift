@@ -51,9 +51,12 @@ package protocol ObjectStore: Sendable {
         _ keys: [String], deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [String: ObjectStoreError]
 
-    /// Removes what uploads that were interrupted, by an earlier process too, have left; returns how many there were.
+    /// Gives the store the record of its uploads in parts, before the first of them.
+    func use(_ recorder: any UploadRecorder)
+
+    /// Aborts the uploads in parts that are on record and do not run in this process; returns how many there were.
     ///
-    /// Uploads that run in this process go on. Nobody else may be uploading to this place.
+    /// Nothing else is touched: what is not on record is somebody else's.
     @discardableResult
     func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int
 

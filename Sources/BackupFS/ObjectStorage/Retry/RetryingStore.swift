@@ -52,6 +52,7 @@ package final class RetryingStore: ObjectStore {
     package var discoveries: [StoreDiscovery] { inner.discoveries }
     package var proof: String? { inner.proof }
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
+    package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await retry("check", "", deadline) { inner async throws(ObjectStoreError) in

@@ -14,7 +14,7 @@ package final class S3Store: ObjectStore {
     /// Reads files again, for digests that nobody has made, and to find out who changed the bytes.
     let digesting = BlockingQueue(label: "backupfs.s3.digests", width: 2)
     let enforcement: Enforcement
-    let unfinished = UnfinishedUploads()
+    let uploads = UploadsUnderWay()
     /// Whether the server has refused a batch of removals as such.
     let refusesBatches = Flag()
 
@@ -45,6 +45,8 @@ package final class S3Store: ObjectStore {
     deinit { loop.stop() }
 
     package var discoveries: [StoreDiscovery] { loop.discoveries }
+
+    package func use(_ recorder: any UploadRecorder) { uploads.use(recorder) }
 
     /// While it is held, requests that were not sent yet end with `.unreachable`, all but checks.
     func hold(_ isHeld: Bool) { loop.hold(isHeld) }
