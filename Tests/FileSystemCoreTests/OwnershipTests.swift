@@ -145,4 +145,44 @@ struct OwnershipTests {
             try await system.eventually("it is forgotten") { try await system.memory.recorder?.recorded() == [] }
         }
     }
+
+    @Test("A place inside another catalogue's is refused, and nothing is written to it")
+    func insideAnother() async throws {
+        let outermost = MemoryStore(location: "memory://a")
+        let inner = MemoryStore(location: "memory://a/b/c", inside: MemoryStore(inside: outermost))
+        outermost[marker] = .init(bytes: [])
+        try await TestFileSystem.run(memory: inner, mounting: false) { system in
+            try await system.openUnstarted()
+            await #expect(throws: OwnershipError.insideAnother(location: "memory://a/b/c", other: "memory://a")) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(inner.keys == [])
+            let refusal = try await PrefixNeighbours.refusal(ofUnclaimed: inner, deadline: .now + .seconds(20))
+            #expect(refusal == .insideAnother(location: "memory://a/b/c", other: "memory://a"))
+            // What is ours already stays ours, whoever came around it.
+            outermost[marker] = nil
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            outermost[marker] = .init(bytes: [])
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+        }
+    }
+
+    @Test("A place around another catalogue's is refused, however much else is there", arguments: [0, 2500])
+    func aroundAnother(others: Int) async throws {
+        let memory = MemoryStore()
+        for index in 0..<others { memory["a/\(index)"] = .init(bytes: []) }
+        memory["my\(marker)"] = .init(bytes: [])
+        memory["shop/x/\(marker)"] = .init(bytes: [])
+        try await TestFileSystem.run(memory: memory, mounting: false) { system in
+            try await system.openUnstarted()
+            let refusal = OwnershipError.aroundAnother(location: "memory://test", other: "memory://test/shop/x")
+            await #expect(throws: refusal) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(memory[marker] == nil)
+            memory["shop/x/\(marker)"] = nil
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            #expect(memory[marker] != nil)
+        }
+    }
 }

@@ -62,6 +62,12 @@ package final class FaultyStore: ObjectStore {
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
     package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
 
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        try await inner.ancestor(holding: key, deadline: deadline)
+    }
+
     package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
         try await inner.abortUnfinished(deadline: deadline)
     }

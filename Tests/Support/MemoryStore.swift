@@ -24,11 +24,21 @@ package final class MemoryStore: ObjectStore {
     }
 
     package let location: String
+    private let outer: MemoryStore?
     /// Guards the objects and the requests; held for no call out of this file.
     private let state = Mutex(State())
 
-    package init(location: String = "memory://test") {
+    /// A store that lies inside `outer`, if that is given.
+    package init(location: String = "memory://test", inside outer: MemoryStore? = nil) {
         self.location = location
+        self.outer = outer
+    }
+
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        guard let outer else { return nil }
+        return outer[key] == nil ? try await outer.ancestor(holding: key, deadline: deadline) : outer.location
     }
 
     /// Every request so far, oldest first.

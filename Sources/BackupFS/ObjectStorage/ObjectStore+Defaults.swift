@@ -24,6 +24,11 @@ extension ObjectStore {
         return failures
     }
 
+    /// A store that lies in no other.
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? { nil }
+
     /// A store that has no uploads in parts records none.
     package func use(_ recorder: any UploadRecorder) {}
 

@@ -51,6 +51,11 @@ package protocol ObjectStore: Sendable {
         _ keys: [String], deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [String: ObjectStoreError]
 
+    /// The nearest place above this one, in the same bucket or file system, that has an object under `key`.
+    ///
+    /// nil if there is none. What the credentials may not see counts as not there.
+    func ancestor(holding key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String?
+
     /// Gives the store the record of its uploads in parts, before the first of them.
     func use(_ recorder: any UploadRecorder)
 

@@ -97,6 +97,14 @@ package final class RetryingStore: ObjectStore {
         }
     }
 
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        try await retry("list", key, deadline) { inner async throws(ObjectStoreError) in
+            try await inner.ancestor(holding: key, deadline: deadline)
+        }
+    }
+
     package func delete(
         _ keys: [String], deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [String: ObjectStoreError] {

@@ -141,7 +141,7 @@ package final class S3Store: ObjectStore {
         return error
     }
 
-    private func page(_ answer: S3Answer) throws(ObjectStoreError) -> S3ListPage {
+    func page(_ answer: S3Answer) throws(ObjectStoreError) -> S3ListPage {
         guard answer.status == 200 else {
             throw S3Failure(answer).error(key: "", bucket: location)
         }
