@@ -185,4 +185,45 @@ struct OwnershipTests {
             #expect(memory[marker] != nil)
         }
     }
+
+    @Test("Of two first mounts at the same moment exactly one gets the place", arguments: [true, false])
+    func twoClaimants(isConditional: Bool) async throws {
+        for _ in 0..<25 {
+            let memory = MemoryStore(isConditional: isConditional)
+            try await TestFileSystem.run(memory: memory, mounting: false) { first in
+                try await TestFileSystem.run(memory: memory, mounting: false) { second in
+                    for system in [first, second] { try await system.openUnstarted() }
+                    let cores = [first.core, second.core]
+                    let wins = await withTaskGroup(of: Bool.self) { group in
+                        for core in cores {
+                            group.addTask {
+                                (try? await core.claimPrefix(deadline: .now + .seconds(20))) != nil
+                            }
+                        }
+                        return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+                    }
+                    #expect(wins == 1)
+                    #expect(memory.keys == [marker])
+                }
+            }
+        }
+    }
+
+    @Test("A claim that a dead mount left is in the way only until its object is removed")
+    func deadClaim() async throws {
+        let memory = MemoryStore(isConditional: false)
+        memory[".backupfs/claim/!"] = .init(bytes: [])
+        try await TestFileSystem.run(memory: memory, mounting: false) { system in
+            try await system.openUnstarted()
+            await #expect(
+                throws: OwnershipError.beingClaimed(location: "memory://test", key: ".backupfs/claim/!")
+            ) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(memory.keys == [".backupfs/claim/!"])
+            memory[".backupfs/claim/!"] = nil
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            #expect(memory.keys == [marker])
+        }
+    }
 }

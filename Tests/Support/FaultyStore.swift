@@ -62,6 +62,14 @@ package final class FaultyStore: ObjectStore {
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
     package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
 
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        try await run(.put, key, deadline) { () async throws(ObjectStoreError) in
+            try await self.inner.create(key, bytes, attributes, deadline: deadline)
+        }
+    }
+
     package func ancestor(
         holding key: String, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> String? {

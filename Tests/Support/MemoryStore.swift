@@ -25,13 +25,27 @@ package final class MemoryStore: ObjectStore {
 
     package let location: String
     private let outer: MemoryStore?
+    private let isConditional: Bool
     /// Guards the objects and the requests; held for no call out of this file.
     private let state = Mutex(State())
 
-    /// A store that lies inside `outer`, if that is given.
-    package init(location: String = "memory://test", inside outer: MemoryStore? = nil) {
+    /// A store that lies inside `outer`, if that is given; one that is not conditional offers no `create`.
+    package init(location: String = "memory://test", inside outer: MemoryStore? = nil, isConditional: Bool = true) {
         self.location = location
         self.outer = outer
+        self.isConditional = isConditional
+    }
+
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        guard isConditional else { return .notOffered }
+        try begin(.put, key, deadline)
+        return state.withLock { state in
+            guard state.objects[key] == nil else { return .taken }
+            state.objects[key] = Object(bytes: bytes, attributes: attributes)
+            return .created
+        }
     }
 
     package func ancestor(

@@ -24,6 +24,10 @@ extension ObjectStore {
         return failures
     }
 
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation { .notOffered }
+
     /// A store that lies in no other.
     package func ancestor(
         holding key: String, deadline: ContinuousClock.Instant

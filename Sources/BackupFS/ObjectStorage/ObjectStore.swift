@@ -51,6 +51,13 @@ package protocol ObjectStore: Sendable {
         _ keys: [String], deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [String: ObjectStoreError]
 
+    /// Stores a small object unless there is one under `key`; of several at the same moment one succeeds.
+    ///
+    /// After an answer that was lost, `.taken` may be about an object of one's own.
+    func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation
+
     /// The nearest place above this one, in the same bucket or file system, that has an object under `key`.
     ///
     /// nil if there is none. What the credentials may not see counts as not there.
@@ -78,6 +85,16 @@ package protocol ObjectStore: Sendable {
 extension ObjectStore {
     /// Stores on this machine are as they were told.
     package var discoveries: [StoreDiscovery] { [] }
+}
+
+/// What became of an object that was to be the first under its key.
+package enum Creation: Sendable, Equatable {
+    /// It is there now, and none was before.
+    case created
+    /// There was one already; it is as it was.
+    case taken
+    /// The store cannot say whether there was one: nothing was stored.
+    case notOffered
 }
 
 /// What a store found to be otherwise than it was told, and goes by since.

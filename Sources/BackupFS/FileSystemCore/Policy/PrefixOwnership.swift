@@ -25,6 +25,8 @@ package enum OwnershipError: Error, Equatable {
     case insideAnother(location: String, other: String)
     /// A place inside belongs to another catalogue.
     case aroundAnother(location: String, other: String)
+    /// Somebody else is claiming it at the same moment, or died while claiming it: `key` is there because of that.
+    case beingClaimed(location: String, key: String)
     /// Backup storage did not answer or refused us.
     case store(ObjectStoreError)
     case catalogue(CatalogueError)
@@ -41,6 +43,8 @@ extension OwnershipError: CustomStringConvertible {
             "\(location) lies inside the BackupFS backup \(other): use a place beside that one"
         case .aroundAnother(let location, let other):
             "the BackupFS backup \(other) lies inside \(location): use a place that has no other backup inside"
+        case .beingClaimed(let location, let key):
+            "\(location) is just being claimed by another BackupFS: if none is, remove the object \(key) and try again"
         case .store(let error): "\(error)"
         case .catalogue(let error): "the catalogue: \(error)"
         }
@@ -96,10 +100,22 @@ extension BackupFileSystem {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let body = (try? encoder.encode(Marker(catalogue: identity, format: 1))) ?? Data()
-        try await store.put(
-            PrefixNeighbours.marker, .bytes([UInt8](body)), ObjectAttributes(contentType: "application/json"),
+        switch try await store.create(
+            PrefixNeighbours.marker, [UInt8](body), ObjectAttributes(contentType: "application/json"),
             deadline: deadline)
-        return try await readMarker(deadline: deadline) == identity ? nil : .belongsToAnother(location: store.location)
+        {
+        // One that is there may be ours: its answer was lost.
+        case .created, .taken: return try await ownerRefusal(identity, deadline: deadline)
+        case .notOffered:
+            return try await claimByListing(identity, marker: [UInt8](body), deadline: deadline)
+        }
+    }
+
+    /// Why a place whose marker was just written is not ours; nil if it is.
+    func ownerRefusal(
+        _ identity: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> OwnershipError? {
+        try await readMarker(deadline: deadline) == identity ? nil : .belongsToAnother(location: store.location)
     }
 
     /// Before an upload: nothing is sent to a prefix that is not known to be ours.
@@ -115,13 +131,13 @@ extension BackupFileSystem {
             switch error {
             case .store(let error): throw .backup(error)
             case .catalogue(let error): throw .catalogue(error)
-            case .belongsToAnother, .markerMissing, .insideAnother, .aroundAnother:
+            case .belongsToAnother, .markerMissing, .insideAnother, .aroundAnother, .beingClaimed:
                 throw .backup(.denied(code: "NotOurs", message: "\(error)"))
             }
         }
     }
 
-    private func readMarker(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
+    func readMarker(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
         let stagedName = "marker-\(VersionID(now: currentTime()))"
         guard let staged = try? main.createStaged(stagedName) else { throw .localFile(errno: EIO) }
         defer { main.removeStaged(stagedName) }

@@ -92,6 +92,15 @@ package final class DirectoryStore: ObjectStore {
         }
     }
 
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        let key = try DirectoryKey(key)
+        return try await run("create", deadline) { tree, expiry throws(ObjectStoreError) in
+            try self.createFirst(key, bytes, attributes, tree, expiry)
+        }
+    }
+
     package func ancestor(
         holding key: String, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> String? {

@@ -97,6 +97,14 @@ package final class RetryingStore: ObjectStore {
         }
     }
 
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        try await retry("put", key, deadline) { inner async throws(ObjectStoreError) in
+            try await inner.create(key, bytes, attributes, deadline: deadline)
+        }
+    }
+
     package func ancestor(
         holding key: String, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> String? {

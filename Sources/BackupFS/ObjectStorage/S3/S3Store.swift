@@ -4,6 +4,7 @@
 
 import Foundation
 import Logging
+import Synchronization
 
 /// An object store in an S3 bucket.
 package final class S3Store: ObjectStore {
@@ -17,6 +18,8 @@ package final class S3Store: ObjectStore {
     let uploads = UploadsUnderWay()
     /// Whether the server has refused a batch of removals as such.
     let refusesBatches = Flag()
+    /// Whether the server honours If-None-Match; nil as long as it was not tried.
+    let isConditional = Mutex<Bool?>(nil)
 
     /// Starts the thread for this server; asks it nothing yet.
     ///
