@@ -32,6 +32,7 @@ struct MigrationTests {
         }
         #expect(renames.map(\.targetName) == [[0x62]] && renames.allSatisfy { !$0.isFollowed })
         #expect(names.map(\.name) == [[0x63]] && names.allSatisfy { !$0.isFollowed })
+        #expect(try catalogue.read { reader throws(CatalogueError) in try reader.multipartUploads() }.isEmpty)
         try catalogue.close()
     }
 }

@@ -46,23 +46,25 @@ struct QueryPlanTests {
         return literals.map { resolved($0.text).trimmingCharacters(in: .whitespacesAndNewlines) }
             .filter { text in starts.contains { text.hasPrefix($0) } }
             .flatMap { text in
-                text.contains("\\(table)") ? ["resource", "version"].map { text.replacing("\\(table)", with: $0) } : [text]
+                text.contains("\\(table)")
+                    ? ["resource", "version"].map { text.replacing("\\(table)", with: $0) } : [text]
             }
     }
 
     @Test("Every statement finds its rows by an index")
     func plans() throws {
-        let catalogue = try TemporaryCatalogue().catalogue
+        let temporary = try TemporaryCatalogue()
+        let catalogue = temporary.catalogue
         let statements = try statements()
         #expect(statements.count > 80)
+        defer { withExtendedLifetime(temporary) {} }
         try catalogue.pool.write { database in
             for statement in statements {
                 let plan: [String]
                 do {
-                    let count = try database.makeStatement(sql: statement).sqliteArgumentCount
-                    let arguments = StatementArguments([DatabaseValue](repeating: .null, count: count))
-                    plan = try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + statement, arguments: arguments)
-                        .map { $0["detail"] }
+                    let question = try database.makeStatement(sql: "EXPLAIN QUERY PLAN " + statement)
+                    question.setUncheckedArguments(StatementArguments())
+                    plan = try Row.fetchAll(question).map { $0["detail"] }
                 } catch {
                     Issue.record("\(error): \(statement)")
                     continue
@@ -87,7 +89,9 @@ struct QueryPlanTests {
 
     @Test("Every foreign key is looked up by an index when its row goes")
     func foreignKeys() throws {
-        let catalogue = try TemporaryCatalogue().catalogue
+        let temporary = try TemporaryCatalogue()
+        let catalogue = temporary.catalogue
+        defer { withExtendedLifetime(temporary) {} }
         try catalogue.pool.read { database in
             let tables = try String.fetchAll(database, sql: "SELECT name FROM sqlite_master WHERE type = 'table'")
             var keys = 0

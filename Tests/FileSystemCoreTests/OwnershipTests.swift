@@ -130,4 +130,100 @@ struct OwnershipTests {
             #expect(try !system.core.isNew)
         }
     }
+
+    @Test("A start aborts the uploads that a killed daemon had on record, and no others below the prefix")
+    func foreignUploads() async throws {
+        try await TestFileSystem.run { system in
+            let ours = MultipartUpload(key: "a~1.mp4", id: "1")
+            let theirs = MultipartUpload(key: "a~1.mp4", id: "2")
+            system.memory.uploads = [ours, theirs]
+            try await system.memory.recorder?.began(ours)
+            try await system.crash()
+            try await system.mount()
+            try await system.eventually("the upload on record is gone") { !system.memory.uploads.contains(ours) }
+            #expect(system.memory.uploads == [theirs])
+            try await system.eventually("it is forgotten") { try await system.memory.recorder?.recorded() == [] }
+        }
+    }
+
+    @Test("A place inside another catalogue's is refused, and nothing is written to it")
+    func insideAnother() async throws {
+        let outermost = MemoryStore(location: "memory://a")
+        let inner = MemoryStore(location: "memory://a/b/c", inside: MemoryStore(inside: outermost))
+        outermost[marker] = .init(bytes: [])
+        try await TestFileSystem.run(memory: inner, mounting: false) { system in
+            try await system.openUnstarted()
+            await #expect(throws: OwnershipError.insideAnother(location: "memory://a/b/c", other: "memory://a")) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(inner.keys == [])
+            let refusal = try await PrefixNeighbours.refusal(ofUnclaimed: inner, deadline: .now + .seconds(20))
+            #expect(refusal == .insideAnother(location: "memory://a/b/c", other: "memory://a"))
+            // What is ours already stays ours, whoever came around it.
+            outermost[marker] = nil
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            outermost[marker] = .init(bytes: [])
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+        }
+    }
+
+    @Test("A place around another catalogue's is refused, however much else is there", arguments: [0, 2500])
+    func aroundAnother(others: Int) async throws {
+        let memory = MemoryStore()
+        for index in 0..<others { memory["a/\(index)"] = .init(bytes: []) }
+        memory["my\(marker)"] = .init(bytes: [])
+        memory["shop/x/\(marker)"] = .init(bytes: [])
+        try await TestFileSystem.run(memory: memory, mounting: false) { system in
+            try await system.openUnstarted()
+            let refusal = OwnershipError.aroundAnother(location: "memory://test", other: "memory://test/shop/x")
+            await #expect(throws: refusal) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(memory[marker] == nil)
+            memory["shop/x/\(marker)"] = nil
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            #expect(memory[marker] != nil)
+        }
+    }
+
+    @Test("Of two first mounts at the same moment exactly one gets the place", arguments: [true, false])
+    func twoClaimants(isConditional: Bool) async throws {
+        for _ in 0..<25 {
+            let memory = MemoryStore(isConditional: isConditional)
+            try await TestFileSystem.run(memory: memory, mounting: false) { first in
+                try await TestFileSystem.run(memory: memory, mounting: false) { second in
+                    for system in [first, second] { try await system.openUnstarted() }
+                    let cores = [first.core, second.core]
+                    let wins = await withTaskGroup(of: Bool.self) { group in
+                        for core in cores {
+                            group.addTask {
+                                (try? await core.claimPrefix(deadline: .now + .seconds(20))) != nil
+                            }
+                        }
+                        return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+                    }
+                    #expect(wins == 1)
+                    #expect(memory.keys == [marker])
+                }
+            }
+        }
+    }
+
+    @Test("A claim that a dead mount left is in the way only until its object is removed")
+    func deadClaim() async throws {
+        let memory = MemoryStore(isConditional: false)
+        memory[".backupfs/claim/!"] = .init(bytes: [])
+        try await TestFileSystem.run(memory: memory, mounting: false) { system in
+            try await system.openUnstarted()
+            await #expect(
+                throws: OwnershipError.beingClaimed(location: "memory://test", key: ".backupfs/claim/!")
+            ) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            }
+            #expect(memory.keys == [".backupfs/claim/!"])
+            memory[".backupfs/claim/!"] = nil
+            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            #expect(memory.keys == [marker])
+        }
+    }
 }

@@ -190,6 +190,30 @@ struct MountingTests {
         }
     }
 
+    @Test("A place inside or around another backup is refused (I8), and check says so", arguments: BackupKind.available)
+    func nestedPrefix(_ kind: BackupKind) async throws {
+        try await Sandbox.run(kind) { sandbox in
+            try writeFile(sandbox.path("a.jpg"), photo(1))
+            try sandbox.stop()
+            let keys = try sandbox.backup.keys()
+            try makeDirectory(sandbox.scratch("other"))
+            let url = sandbox.backup.url
+            if case .directory(let path) = sandbox.backup.place { try sandbox.run(["mkdir", "-p", "\(path)/in/side"]) }
+            var places = [("\(url)/in/side", "lies inside the BackupFS backup \(url):")]
+            // What is around the directory is around the test's MAIN too, and refused because of that.
+            if kind == .s3 { places.append((String(url[..<(url.lastIndex(of: "/") ?? url.endIndex)]), "lies inside")) }
+            for (place, reason) in places {
+                expectRefusal(
+                    try sandbox.refusal(main: sandbox.scratch("other"), backup: place), saying: [reason])
+                let check = try sandbox.outcome([backupfs, "check", sandbox.scratch("other"), "--backup", place])
+                #expect(check.status == 1 && check.output.contains("failed prefix: "), "\(check.output)")
+            }
+            #expect(try sandbox.backup.keys() == keys)
+            try sandbox.start()
+            #expect(try readFile(sandbox.path("a.jpg")) == photo(1))
+        }
+    }
+
     @Test("Many main copies gone at once remove nothing (I8)", arguments: BackupKind.available)
     func emptiedMain(_ kind: BackupKind) async throws {
         try await Sandbox.run(kind) { sandbox in

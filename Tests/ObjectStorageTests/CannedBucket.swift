@@ -51,9 +51,8 @@ final class CannedBucket: Sendable {
     var uploads: [String] { state.withLock { $0.uploads.values.map(\.key).sorted() } }
 
     /// Begins an upload as if by a process that is gone.
-    func leaveUpload(_ key: String) {
-        _ = begin(key, [:])
-    }
+    @discardableResult
+    func leaveUpload(_ key: String) -> String { begin(key, [:]) }
 
     /// Waits until no upload is left: aborts come after the failure that caused them.
     func untilNoUploads() async throws {
@@ -67,7 +66,7 @@ final class CannedBucket: Sendable {
         let path = parts.path.dropFirst("/photos".count).drop { $0 == "/" }
         let key = String(path)
         switch (request.method, key.isEmpty) {
-        case ("GET", true): return query["uploads"] != nil ? listUploads(query) : .reply(200, body: CannedS3.listing)
+        case ("GET", true): return .reply(200, body: CannedS3.listing)
         case ("POST", true): return deleteMany(request)
         case ("PUT", _): return put(request, key, query)
         case ("POST", _): return post(request, key, query)
@@ -178,20 +177,6 @@ final class CannedBucket: Sendable {
         let last = min(numbers[1], count - 1)
         headers["Content-Range"] = "bytes \(numbers[0])-\(last)/\(count)"
         return .reply(206, headers: headers, body: Array(object.bytes[numbers[0]...last]))
-    }
-
-    private func listUploads(_ query: [String: String]) -> CannedServer.Answer {
-        let prefix = query["prefix"] ?? ""
-        let all = state.withLock { $0.uploads }.filter { $0.value.key.hasPrefix(prefix) }.sorted { $0.key < $1.key }
-        // One a page.
-        let rest = all.drop { $0.key <= query["upload-id-marker"] ?? "" }
-        var content = "<IsTruncated>\(rest.count > 1)</IsTruncated>"
-        if let first = rest.first {
-            let key = percentEncoded(first.value.key)
-            content += "<Upload><Key>\(key)</Key><UploadId>\(first.key)</UploadId></Upload>"
-            content += "<NextKeyMarker>\(key)</NextKeyMarker><NextUploadIdMarker>\(first.key)</NextUploadIdMarker>"
-        }
-        return .reply(200, body: Array(Self.xml("ListMultipartUploadsResult", content).utf8))
     }
 
     private func deleteMany(_ request: CannedServer.Request) -> CannedServer.Answer {

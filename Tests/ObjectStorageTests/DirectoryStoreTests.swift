@@ -179,4 +179,28 @@ struct DirectoryStoreTests {
         #expect(try await store.list(prefix: "", after: nil, deadline: .farAway).map(\.key) == ["small"])
         try await put("small2", sampleBytes(1000))
     }
+
+    @Test("The nearest directory above that holds a key is found, through links too")
+    func ancestor() async throws {
+        let key = ".backupfs/catalogue.json"
+        let files = FileManager.default
+        try files.createDirectory(
+            at: directory.url.appending(path: "a/b/c/d"), withIntermediateDirectories: true)
+        try files.createSymbolicLink(
+            at: directory.url.appending(path: "link"), withDestinationURL: directory.url.appending(path: "a/b/c/d"))
+        let real = try #require(realpath(directory.path, nil))
+        defer { free(real) }
+        let root = String(cString: real)
+        for path in ["a/b/c/d", "link"] {
+            let inner = DirectoryStore(path: "\(directory.path)/\(path)")
+            #expect(try await inner.ancestor(holding: key, deadline: .farAway) == nil)
+            try await inner.put(key, .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            #expect(try await inner.ancestor(holding: key, deadline: .farAway) == nil)
+            try await store.put(key, .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            #expect(try await inner.ancestor(holding: key, deadline: .farAway) == "file://\(root)")
+            try await store.put("a/b/\(key)", .bytes([1]), ObjectAttributes(), deadline: .farAway)
+            #expect(try await inner.ancestor(holding: key, deadline: .farAway) == "file://\(root)/a/b")
+            for key in [key, "a/b/\(key)"] { try await store.delete(key, deadline: .farAway) }
+        }
+    }
 }

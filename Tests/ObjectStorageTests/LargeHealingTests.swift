@@ -2,6 +2,7 @@
 // middle of a large object costs one request more, not the object.
 
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ObjectStorage
@@ -123,10 +124,13 @@ struct LargeHealingTests {
         }
         let isAbort: @Sendable (CannedServer.Request) -> Bool = { $0.isAbort }
         try await Self.with(change, from: isAbort) { store, bucket in
-            bucket.leaveUpload("shop/left")
+            let record = UploadMemory()
+            store.use(record)
+            try await record.began(MultipartUpload(key: "left", id: bucket.leaveUpload("shop/left")))
             let count = try await store.abortUnfinished(deadline: .farAway)
             #expect(count == 1)
             #expect(bucket.uploads == [])
+            #expect(record.keys == [])
         }
     }
 }

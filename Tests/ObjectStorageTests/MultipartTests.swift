@@ -209,30 +209,6 @@ struct MultipartTests {
         }
     }
 
-    @Test("A sweep aborts what others have left below the prefix, not what runs here and not what is elsewhere")
-    func sweep() async throws {
-        let bucket = CannedBucket()
-        let (arrivals, arrival) = AsyncStream.makeStream(of: Void.self)
-        let isOpen = Flag()
-        try await bucket.with { request, bucket in
-            if request.isCompletion {
-                arrival.yield()
-                while !isOpen.isSet { usleep(1000) }
-            }
-            return bucket(request)
-        } _: { store, _ in
-            for key in ["shop/old", "shop/d/older+", "shopping", "other/x"] { bucket.leaveUpload(key) }
-            let running = Task { try await Self.put(store) }
-            var iterator = arrivals.makeAsyncIterator()
-            await iterator.next()
-            #expect(try await store.abortUnfinished(deadline: .farAway) == 2)
-            #expect(bucket.uploads == ["other/x", "shop/v.mp4", "shopping"])
-            isOpen.set()
-            try await running.value
-            #expect(bucket["shop/v.mp4"]?.bytes == Self.bytes)
-        }
-    }
-
     @Test("While the parts of large uploads hang, a photo goes through")
     func fairness() async throws {
         let bucket = CannedBucket()

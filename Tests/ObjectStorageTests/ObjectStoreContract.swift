@@ -270,4 +270,32 @@ struct ObjectStoreContract {
             #expect(try await store.list(prefix: "c/", after: nil, deadline: .farAway) == [])
         }
     }
+
+    @Test("Of many that create one object at the same moment one succeeds", arguments: TestedStore.available)
+    func creation(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            for round in 0..<10 {
+                let key = "first/\(round)"
+                let outcomes = try await withThrowingTaskGroup(of: (UInt8, Creation).self) { group in
+                    for number in UInt8(0)..<8 {
+                        group.addTask {
+                            (number, try await store.create(key, [number], ObjectAttributes(), deadline: .farAway))
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                // A server without conditional requests is told apart, and has stored nothing.
+                if outcomes.allSatisfy({ $0.1 == .notOffered }) {
+                    #expect(tested == .s3)
+                    #expect(try await store.head(key, deadline: .farAway) == nil)
+                    continue
+                }
+                let winners = outcomes.filter { $0.1 == .created }.map(\.0)
+                #expect(winners.count == 1 && outcomes.count { $0.1 == .taken } == 7)
+                let target = try TemporaryFile()
+                _ = try await store.get(key, into: target.descriptor, limit: 9, deadline: .farAway)
+                #expect(try target.contents == winners)
+            }
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ObjectStorage
@@ -85,6 +86,43 @@ struct S3ServerTests {
         try home.write(credentials: section(secret))
         while await CannedS3.outcome({ try await other.check(deadline: .farAway) }) != nil {
             try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private static func uploads(_ store: S3Store) async throws -> [String] {
+        let request = store.bucketRequest(.get, .upkeep, [("prefix", store.root), ("uploads", "")])
+        let answer = try await store.loop.run(request, deadline: .farAway)
+        var ids: [String] = []
+        let isComplete = S3XML.read(answer.body) { path, text in
+            if path == ["ListMultipartUploadsResult", "Upload", "UploadId"] { ids.append(text) }
+        }
+        #expect(isComplete && answer.status == 200)
+        return ids
+    }
+
+    @Test("A later process aborts the upload that is on record, and one of another program in the same prefix goes on")
+    func foreignUpload() async throws {
+        let store = try Self.store(bucket: Self.bucket)
+        let later = try S3Store(store.configuration)
+        let record = UploadMemory()
+        store.use(record)
+        later.use(record)
+        func begin(_ key: String) async throws -> String {
+            var request = try store.objectRequest(.post, .write, key, [("uploads", "")])
+            request.body = .bytes([], BodyDigests(of: []))
+            let answer = try await store.loop.run(request, deadline: .farAway)
+            return try #require(S3XML.text("InitiateMultipartUploadResult", "UploadId", in: answer.body))
+        }
+        // At the key of ours and at another.
+        let theirs = [try await begin("v.mp4"), try await begin("other")]
+        let ours = MultipartUpload(key: "v.mp4", id: try await begin("v.mp4"))
+        try await record.began(ours)
+        #expect(try await Self.uploads(later).sorted() == (theirs + [ours.id]).sorted())
+        #expect(try await later.abortUnfinished(deadline: .farAway) == 1)
+        #expect(try await Self.uploads(later).sorted() == theirs.sorted())
+        #expect(record.keys == [])
+        for (key, id) in zip(["v.mp4", "other"], theirs) {
+            try await store.abort(MultipartUpload(key: key, id: id), deadline: .farAway)
         }
     }
 }

@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import Testing
 
 @testable import ObjectStorage
@@ -188,5 +190,37 @@ struct S3StoreTests {
             #expect(found == [ListedObject(key: "a b+ c", size: 7), ListedObject(key: "d", size: 7)])
             #expect(server.requests.last?.target.contains("continuation-token=x%3D%2F%26y") == true)
         }
+    }
+
+    @Test("The nearest prefix above that holds a key is found; what may not be listed counts as not there")
+    func ancestor() async throws {
+        let keys = Mutex<Set<String>>([])
+        let server = try CannedServer { request in
+            let query = URLComponents(string: request.target)?.queryItems ?? []
+            let prefix = query.first { $0.name == "prefix" }?.value ?? ""
+            if prefix == "a/b/m" { return CannedBucket.error(403, "AccessDenied") }
+            let found = keys.withLock { $0.filter { $0.hasPrefix(prefix) }.sorted() }
+            let content = found.map { "<Contents><Key>\($0)</Key><Size>1</Size></Contents>" }.joined()
+            return .reply(
+                200,
+                body: Array("<ListBucketResult><IsTruncated>false</IsTruncated>\(content)</ListBucketResult>".utf8))
+        }
+        defer { server.stop() }
+        func ancestor(of prefix: String) async throws -> String? {
+            let store = try S3Store(
+                S3Configuration(
+                    bucket: "photos", prefix: prefix, options: StoreOptions(endpoint: server.endpoint),
+                    environment: CannedS3.environment))
+            return try await store.ancestor(holding: "m", deadline: .farAway)
+        }
+        keys.withLock { $0 = ["a/b/c/d/m", "a/b/m", "a/bc/m", "b/m", "a/mm"] }
+        #expect(try await ancestor(of: "a/b/c/d") == nil)
+        #expect(try await ancestor(of: "") == nil)
+        _ = keys.withLock { $0.insert("m") }
+        #expect(try await ancestor(of: "a/b/c/d") == "s3://photos")
+        #expect(try await ancestor(of: "z") == "s3://photos")
+        #expect(try await ancestor(of: "") == nil)
+        _ = keys.withLock { $0.insert("a/m") }
+        #expect(try await ancestor(of: "a/b/c/d") == "s3://photos/a")
     }
 }

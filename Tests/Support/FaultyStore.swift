@@ -62,6 +62,25 @@ package final class FaultyStore: ObjectStore {
     package var largestObject: Int64 { inner.largestObject }
 
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
+    package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
+
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        try await run(.put, key, deadline) { () async throws(ObjectStoreError) in
+            try await self.inner.create(key, bytes, attributes, deadline: deadline)
+        }
+    }
+
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        try await inner.ancestor(holding: key, deadline: deadline)
+    }
+
+    package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        try await inner.abortUnfinished(deadline: deadline)
+    }
 
     /// Sets a fault for the next `count` requests of these kinds whose keys match; the oldest that fits wins.
     @discardableResult

@@ -19,14 +19,40 @@ package final class MemoryStore: ObjectStore {
     private struct State {
         var objects: [String: Object] = [:]
         var requests: [StoreRequest] = []
+        var uploads: Set<MultipartUpload> = []
+        var recorder: (any UploadRecorder)?
     }
 
     package let location: String
+    private let outer: MemoryStore?
+    private let isConditional: Bool
     /// Guards the objects and the requests; held for no call out of this file.
     private let state = Mutex(State())
 
-    package init(location: String = "memory://test") {
+    /// A store that lies inside `outer`, if that is given; one that is not conditional offers no `create`.
+    package init(location: String = "memory://test", inside outer: MemoryStore? = nil, isConditional: Bool = true) {
         self.location = location
+        self.outer = outer
+        self.isConditional = isConditional
+    }
+
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        guard isConditional else { return .notOffered }
+        try begin(.put, key, deadline)
+        return state.withLock { state in
+            guard state.objects[key] == nil else { return .taken }
+            state.objects[key] = Object(bytes: bytes, attributes: attributes)
+            return .created
+        }
+    }
+
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        guard let outer else { return nil }
+        return outer[key] == nil ? try await outer.ancestor(holding: key, deadline: deadline) : outer.location
     }
 
     /// Every request so far, oldest first.
@@ -49,6 +75,27 @@ package final class MemoryStore: ObjectStore {
     /// Forgets the requests, not the objects.
     package func forgetRequests() {
         state.withLock { $0.requests = [] }
+    }
+
+    /// The uploads in parts that are there; puts travel whole, so all of them are a test's.
+    package var uploads: Set<MultipartUpload> {
+        get { state.withLock { $0.uploads } }
+        set { state.withLock { $0.uploads = newValue } }
+    }
+
+    /// The record of uploads that the store was given last.
+    package var recorder: (any UploadRecorder)? { state.withLock { $0.recorder } }
+
+    package func use(_ recorder: any UploadRecorder) { state.withLock { $0.recorder = recorder } }
+
+    package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        guard let recorder else { return 0 }
+        let recorded = try await recorder.recorded()
+        for upload in recorded {
+            _ = state.withLock { $0.uploads.remove(upload) }
+            await recorder.ended(upload)
+        }
+        return recorded.count
     }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {

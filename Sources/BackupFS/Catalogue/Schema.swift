@@ -11,6 +11,7 @@ enum Schema {
         migrator.registerMigration("3 counting") { database in try database.execute(sql: counting) }
         migrator.registerMigration("4 edges") { database in try database.execute(sql: edges) }
         migrator.registerMigration("5 operators") { database in try database.execute(sql: operators) }
+        migrator.registerMigration("6 multipart uploads") { database in try database.execute(sql: multipartUploads) }
         return migrator
     }
 
@@ -105,6 +106,15 @@ enum Schema {
             WHEN NEW.name IN (x'2E', x'2E2E') OR instr(NEW.name, x'2F') OR instr(NEW.name, x'00') BEGIN
             SELECT RAISE (ABORT, 'that is no name of a file');
         END;
+        """
+
+    /// Uploads in parts that the server knows and that were neither finished nor aborted.
+    private static let multipartUploads = """
+        CREATE TABLE multipart_upload (
+            id TEXT NOT NULL,
+            key TEXT NOT NULL,
+            PRIMARY KEY (key, id)
+        ) STRICT;
         """
 
     private static let first = """

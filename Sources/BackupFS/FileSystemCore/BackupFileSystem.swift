@@ -95,6 +95,7 @@ package final class BackupFileSystem: Sendable {
         background = BackgroundWorker(transfers: settings.backgroundTransfers)
         ownership = PrefixOwnership()
         try establish()
+        store.use(UploadRecord(catalogue: catalogue, logger: logger))
     }
 
     /// When a call on a file of `size` bytes that waits for backup storage gives up.

@@ -90,7 +90,9 @@ extension BodyDigests {
     ///
     /// Throws `.localFile`, with EIO if the file is shorter.
     init(ofFile descriptor: Int32, offset: Int64, length: Int64) throws(ObjectStoreError) {
-        self = try DigestPass(LocalFile(descriptor), offset: offset, length: length, .whole).run().whole ?? BodyDigests(sha256: [], md5: [])
+        self =
+            try DigestPass(LocalFile(descriptor), offset: offset, length: length, .whole).run().whole
+            ?? BodyDigests(sha256: [], md5: [])
     }
 }
 

@@ -119,7 +119,7 @@ package final class DigestPass {
         if case .parts(let size) = plan { wanted = min(wanted, size - (offset - start) % size) }
         let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(wanted)])
         if isParallel, wanted > 0, holes.isHole(file.descriptor, from: offset, through: offset + wanted) {
-            memset(piece.baseAddress, 0, piece.count)
+            piece.initializeMemory(as: UInt8.self, repeating: 0)
             return .success(piece.count)
         }
         return Result { () throws(ObjectStoreError) in

@@ -27,6 +27,18 @@ extension ObjectStore {
         return failures
     }
 
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation { .notOffered }
+
+    /// A store that lies in no other.
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? { nil }
+
+    /// A store that has no uploads in parts records none.
+    package func use(_ recorder: any UploadRecorder) {}
+
     package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int { 0 }
 }
 

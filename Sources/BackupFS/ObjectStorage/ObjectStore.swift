@@ -54,9 +54,24 @@ package protocol ObjectStore: Sendable {
         _ keys: [String], deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [String: ObjectStoreError]
 
-    /// Removes what uploads that were interrupted, by an earlier process too, have left; returns how many there were.
+    /// Stores a small object unless there is one under `key`; of several at the same moment one succeeds.
     ///
-    /// Uploads that run in this process go on. Nobody else may be uploading to this place.
+    /// After an answer that was lost, `.taken` may be about an object of one's own.
+    func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation
+
+    /// The nearest place above this one, in the same bucket or file system, that has an object under `key`.
+    ///
+    /// nil if there is none. What the credentials may not see counts as not there.
+    func ancestor(holding key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String?
+
+    /// Gives the store the record of its uploads in parts, before the first of them.
+    func use(_ recorder: any UploadRecorder)
+
+    /// Aborts the uploads in parts that are on record and do not run in this process; returns how many there were.
+    ///
+    /// Nothing else is touched: what is not on record is somebody else's.
     @discardableResult
     func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int
 
@@ -73,6 +88,16 @@ package protocol ObjectStore: Sendable {
 extension ObjectStore {
     /// Stores on this machine are as they were told.
     package var discoveries: [StoreDiscovery] { [] }
+}
+
+/// What became of an object that was to be the first under its key.
+package enum Creation: Sendable, Equatable {
+    /// It is there now, and none was before.
+    case created
+    /// There was one already; it is as it was.
+    case taken
+    /// The store cannot say whether there was one: nothing was stored.
+    case notOffered
 }
 
 /// What a store found to be otherwise than it was told, and goes by since.

@@ -73,9 +73,23 @@ struct EnvironmentCheck {
         }
         let backup = CheckReport.Check(
             name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
+        if let refusal = neighbourCheck(store) { return [backup, refusal] }
         guard store.location.hasPrefix("s3://") else { return [backup, objectCheck(store)] }
         let objects = objectCheck(store)
         return [backup, objects, proofCheck(store)] + discoveryChecks(store.discoveries)
+    }
+
+    /// What a first mount is refused with because of other backups around or inside the place; nil if nothing.
+    private func neighbourCheck(_ store: any ObjectStore) -> CheckReport.Check? {
+        do throws(ObjectStoreError) {
+            let deadline = ContinuousClock.now + patience
+            let refusal = try waitFor { () async throws(ObjectStoreError) in
+                try await PrefixNeighbours.refusal(ofUnclaimed: store, deadline: deadline)
+            }
+            return refusal.map { .init(name: "prefix", ok: false, detail: "\($0)") }
+        } catch {
+            return .init(name: "prefix", ok: false, detail: "\(error)")
+        }
     }
 
     /// What a mount makes good by itself, and the operator should know.

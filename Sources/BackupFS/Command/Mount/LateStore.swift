@@ -9,6 +9,8 @@ final class LateStore: ObjectStore {
     private let make: @Sendable () throws(PreflightFailure) -> any ObjectStore
     /// Guards the store, nil until it could be made; held while it is made, so that it is made once.
     private let made = Mutex<(any ObjectStore)?>(nil)
+    /// What the store is to be given when it is made.
+    private let recorder = Mutex<(any UploadRecorder)?>(nil)
 
     init(location: String, _ make: @escaping @Sendable () throws(PreflightFailure) -> any ObjectStore) {
         self.location = location
@@ -20,6 +22,23 @@ final class LateStore: ObjectStore {
     var proof: String? { known?.proof }
 
     func digestPlan(length: Int64) -> DigestPlan { known?.digestPlan(length: length) ?? .content }
+
+    var largestObject: Int64 { known?.largestObject ?? .max }
+
+    func use(_ recorder: any UploadRecorder) {
+        self.recorder.withLock { $0 = recorder }
+        known?.use(recorder)
+    }
+
+    func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        try await store().create(key, bytes, attributes, deadline: deadline)
+    }
+
+    func ancestor(holding key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
+        try await store().ancestor(holding: key, deadline: deadline)
+    }
 
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await store().check(deadline: deadline)
@@ -68,6 +87,7 @@ final class LateStore: ObjectStore {
             if let made { return .success(made) }
             do throws(PreflightFailure) {
                 let new = try make()
+                if let recorder = recorder.withLock({ $0 }) { new.use(recorder) }
                 made = new
                 return .success(new)
             } catch {

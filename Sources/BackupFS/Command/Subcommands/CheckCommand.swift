@@ -42,7 +42,7 @@ struct CheckReport: Codable, Equatable {
 
     /// One thing that was tried.
     struct Check: Codable, Equatable {
-        /// What: `main`, `fuse`, `configuration`, `backup`, `objects`, `proof`, `region` and `host` if they were found out, `clock`.
+        /// What: `main`, `fuse`, `configuration`, `backup`, `prefix` if other backups are in the way, `objects`, `proof`, `region` and `host` if they were found out, `clock`.
         var name: String
         /// Whether it works.
         var ok: Bool

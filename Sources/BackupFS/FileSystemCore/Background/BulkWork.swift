@@ -26,7 +26,9 @@ enum BulkWork {
         while true {
             let step = await run { () throws(ObjectStoreError) in try pass.advance(bytes: turn) }
             if let digests = try step.get() { return digests }
-            guard ContinuousClock.now < deadline, !isStopped() else { throw .deadlineExceeded }
+            guard ContinuousClock.now < deadline, !isStopped() else {
+                throw .deadlineExceeded(reason: "reading the file takes longer")
+            }
         }
     }
 

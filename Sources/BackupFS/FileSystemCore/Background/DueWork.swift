@@ -104,12 +104,12 @@ extension BackupFileSystem {
         }
     }
 
-    /// Aborts what interrupted uploads have left in the store; false if it cannot be asked.
+    /// Aborts the interrupted uploads that are on record; false if it cannot be asked.
     func sweepUploads() async -> Bool {
         guard background.storeState.isReachable else { return false }
         let deadline = ContinuousClock.now + .seconds(20)
         do throws(FileSystemError) {
-            // Uploads below a prefix that is not ours are somebody's who needs them.
+            // Before a store is known to be ours, what it says of an upload is not believed.
             try await verifyOwnership(deadline: deadline)
             do throws(ObjectStoreError) {
                 try await store.abortUnfinished(deadline: deadline)

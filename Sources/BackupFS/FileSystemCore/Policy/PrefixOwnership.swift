@@ -21,6 +21,12 @@ package enum OwnershipError: Error, Equatable {
     case belongsToAnother(location: String)
     /// The catalogue says that files are stored there, and the prefix has no marker.
     case markerMissing(location: String)
+    /// A place above belongs to a catalogue, and so does all that is inside it.
+    case insideAnother(location: String, other: String)
+    /// A place inside belongs to another catalogue.
+    case aroundAnother(location: String, other: String)
+    /// Somebody else is claiming it at the same moment, or died while claiming it: `key` is there because of that.
+    case beingClaimed(location: String, key: String)
     /// Backup storage did not answer or refused us.
     case store(ObjectStoreError)
     case catalogue(CatalogueError)
@@ -33,6 +39,12 @@ extension OwnershipError: CustomStringConvertible {
             "\(location) belongs to another BackupFS catalogue: use another prefix, or the main directory that it belongs to"
         case .markerMissing(let location):
             "\(location) has no BackupFS marker although this catalogue has files there: is it the right bucket and prefix?"
+        case .insideAnother(let location, let other):
+            "\(location) lies inside the BackupFS backup \(other): use a place beside that one"
+        case .aroundAnother(let location, let other):
+            "the BackupFS backup \(other) lies inside \(location): use a place that has no other backup inside"
+        case .beingClaimed(let location, let key):
+            "\(location) is just being claimed by another BackupFS: if none is, remove the object \(key) and try again"
         case .store(let error): "\(error)"
         case .catalogue(let error): "the catalogue: \(error)"
         }
@@ -40,8 +52,6 @@ extension OwnershipError: CustomStringConvertible {
 }
 
 extension BackupFileSystem {
-    private static let markerKey = ".backupfs/catalogue.json"
-
     private struct Marker: Codable {
         var catalogue: String
         var format: Int
@@ -58,30 +68,14 @@ extension BackupFileSystem {
         } catch {
             throw .catalogue(error)
         }
+        let refusal: OwnershipError?
         do throws(ObjectStoreError) {
-            try await store.check(deadline: deadline)
-            if let marker = try await readMarker(deadline: deadline) {
-                guard marker == identity else { throw OwnershipMismatch.other.asStoreError }
-            } else {
-                guard !hasVersions else { throw OwnershipMismatch.missing.asStoreError }
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.sortedKeys]
-                let body = (try? encoder.encode(Marker(catalogue: identity, format: 1))) ?? Data()
-                try await store.put(
-                    Self.markerKey, .bytes([UInt8](body)), ObjectAttributes(contentType: "application/json"),
-                    deadline: deadline)
-                guard try await readMarker(deadline: deadline) == identity else {
-                    throw OwnershipMismatch.other.asStoreError
-                }
-            }
+            refusal = try await claimStore(identity, hasVersions: hasVersions, deadline: deadline)
         } catch {
             if error.meansUnreachable { noteStore(error) }
-            switch OwnershipMismatch(error) {
-            case .other: throw .belongsToAnother(location: store.location)
-            case .missing: throw .markerMissing(location: store.location)
-            case nil: throw .store(error)
-            }
+            throw .store(error)
         }
+        if let refusal { throw refusal }
         do throws(CatalogueError) {
             try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                 try writer.set(Setting.claimed, to: "yes")
@@ -91,6 +85,37 @@ extension BackupFileSystem {
         }
         ownership.setVerified()
         noteStore(nil)
+    }
+
+    /// Looks whose the store is, and makes one of nobody ours; returns why it cannot be.
+    private func claimStore(
+        _ identity: String, hasVersions: Bool, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> OwnershipError? {
+        try await store.check(deadline: deadline)
+        if let marker = try await readMarker(deadline: deadline) {
+            return marker == identity ? nil : .belongsToAnother(location: store.location)
+        }
+        guard !hasVersions else { return .markerMissing(location: store.location) }
+        if let refusal = try await PrefixNeighbours.refusal(of: store, deadline: deadline) { return refusal }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let body = (try? encoder.encode(Marker(catalogue: identity, format: 1))) ?? Data()
+        switch try await store.create(
+            PrefixNeighbours.marker, [UInt8](body), ObjectAttributes(contentType: "application/json"),
+            deadline: deadline)
+        {
+        // One that is there may be ours: its answer was lost.
+        case .created, .taken: return try await ownerRefusal(identity, deadline: deadline)
+        case .notOffered:
+            return try await claimByListing(identity, marker: [UInt8](body), deadline: deadline)
+        }
+    }
+
+    /// Why a place whose marker was just written is not ours; nil if it is.
+    func ownerRefusal(
+        _ identity: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> OwnershipError? {
+        try await readMarker(deadline: deadline) == identity ? nil : .belongsToAnother(location: store.location)
     }
 
     /// Before an upload: nothing is sent to a prefix that is not known to be ours.
@@ -106,18 +131,18 @@ extension BackupFileSystem {
             switch error {
             case .store(let error): throw .backup(error)
             case .catalogue(let error): throw .catalogue(error)
-            case .belongsToAnother, .markerMissing:
+            case .belongsToAnother, .markerMissing, .insideAnother, .aroundAnother, .beingClaimed:
                 throw .backup(.denied(code: "NotOurs", message: "\(error)"))
             }
         }
     }
 
-    private func readMarker(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
+    func readMarker(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
         let stagedName = "marker-\(VersionID(now: currentTime()))"
         guard let staged = try? main.createStaged(stagedName) else { throw .localFile(errno: EIO) }
         defer { main.removeStaged(stagedName) }
         do throws(ObjectStoreError) {
-            _ = try await store.get(Self.markerKey, into: staged.number, limit: 4096, deadline: deadline)
+            _ = try await store.get(PrefixNeighbours.marker, into: staged.number, limit: 4096, deadline: deadline)
         } catch .notFound {
             return nil
         }
@@ -127,18 +152,5 @@ extension BackupFileSystem {
             return ""
         }
         return marker.catalogue
-    }
-}
-
-/// Carries the two findings about a marker through a block that throws store errors.
-private enum OwnershipMismatch: String {
-    case other
-    case missing
-
-    var asStoreError: ObjectStoreError { .rejected(code: "BackupFS.\(rawValue)", message: "") }
-
-    init?(_ error: ObjectStoreError) {
-        guard case .rejected(let code, _) = error, code.hasPrefix("BackupFS.") else { return nil }
-        self.init(rawValue: String(code.dropFirst("BackupFS.".count)))
     }
 }

@@ -44,6 +44,28 @@ extension DirectoryStore {
         }
     }
 
+    /// Stores an object unless one is there; one at a time, since whoever comes second must not touch the first's sidecar.
+    func createFirst(
+        _ key: DirectoryKey, _ bytes: [UInt8], _ attributes: ObjectAttributes, _ tree: DirectoryTree, _ expiry: Expiry
+    ) throws(ObjectStoreError) -> Creation {
+        try identify(tree)
+        let lock: OwnedDescriptor
+        do throws(DirectoryFailure) {
+            lock = try tree.open("\(DirectoryKey.reserved)/create.lock", O_RDWR | O_CREAT)
+        } catch {
+            throw error.asStoreError("locking")
+        }
+        // The kernel lets go of it with the descriptor, and with a process that dies.
+        while flock(lock.number, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw DirectoryFailure.last.asStoreError("locking") }
+            try expiry.check()
+            usleep(10_000)
+        }
+        if try openObject(key, tree) != nil { return .taken }
+        try store(key, .bytes(bytes, ContentDigests(of: bytes)), attributes, tree, expiry)
+        return .created
+    }
+
     /// Whether the object is there already, with just these bytes: an earlier attempt whose answer was lost.
     private func isStored(
         _ key: DirectoryKey, _ source: Source, _ tree: DirectoryTree, _ expiry: Expiry

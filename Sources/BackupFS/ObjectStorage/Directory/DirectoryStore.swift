@@ -92,6 +92,31 @@ package final class DirectoryStore: ObjectStore {
         }
     }
 
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        let key = try DirectoryKey(key)
+        return try await run("create", deadline) { tree, expiry throws(ObjectStoreError) in
+            try self.createFirst(key, bytes, attributes, tree, expiry)
+        }
+    }
+
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        try await run("looking above", deadline) { tree, expiry throws(ObjectStoreError) in
+            // Where it really is, whatever links its path goes through.
+            var path = try tree.realPath()
+            while path != "/" {
+                try expiry.check()
+                let parent = splitPath(path).parent
+                path = parent.isEmpty ? "/" : parent
+                if access("\(parent)/\(key)", F_OK) == 0 { return "file://\(path)" }
+            }
+            return nil
+        }
+    }
+
     /// Opens the root and runs one request on the blocking threads.
     private func run<Answer: Sendable>(
         _ operation: String, _ deadline: ContinuousClock.Instant,

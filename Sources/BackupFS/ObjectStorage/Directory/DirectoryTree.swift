@@ -41,6 +41,16 @@ struct DirectoryTree: Sendable {
         }
     }
 
+    /// The root's absolute path, without symbolic links.
+    func realPath() throws(ObjectStoreError) -> String {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/fd/\(root.number)", &buffer, buffer.count)
+        guard count > 0, buffer[0] == UInt8(ascii: "/") else {
+            throw DirectoryFailure.last.asStoreError("finding out where it is")
+        }
+        return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
     func openDirectory(_ path: String) throws(DirectoryFailure) -> OwnedDescriptor {
         try open(path, O_RDONLY | O_DIRECTORY)
     }

@@ -54,6 +54,7 @@ package final class RetryingStore: ObjectStore {
     package var largestObject: Int64 { inner.largestObject }
 
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
+    package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
 
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await retry("check", "", deadline) { inner async throws(ObjectStoreError) in
@@ -95,6 +96,22 @@ package final class RetryingStore: ObjectStore {
     ) async throws(ObjectStoreError) -> [ListedObject] {
         try await retry("list", prefix, deadline) { inner async throws(ObjectStoreError) in
             try await inner.list(prefix: prefix, after: key, deadline: deadline)
+        }
+    }
+
+    package func create(
+        _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Creation {
+        try await retry("put", key, deadline) { inner async throws(ObjectStoreError) in
+            try await inner.create(key, bytes, attributes, deadline: deadline)
+        }
+    }
+
+    package func ancestor(
+        holding key: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> String? {
+        try await retry("list", key, deadline) { inner async throws(ObjectStoreError) in
+            try await inner.ancestor(holding: key, deadline: deadline)
         }
     }
 

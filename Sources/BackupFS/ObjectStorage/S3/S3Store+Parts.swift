@@ -15,29 +15,24 @@ extension S3Store {
         guard case .parts(let digests, _) = file.digests.transport, digests.count == layout.count else {
             throw .contentChanged(key: key)
         }
-        // From before the server knows of it: a sweep in between must not take it for a leftover.
-        unfinished.begin(key)
-        let id: String
+        let begun = MultipartUpload(key: key, id: try await create(key, attributes, deadline: deadline))
+        // Before it is on record: a sweep in between must not take it for a leftover.
+        uploads.begin(begun)
         do throws(ObjectStoreError) {
-            id = try await create(key, attributes, deadline: deadline)
-        } catch {
-            unfinished.end(key)
-            throw error
-        }
-        do throws(ObjectStoreError) {
-            let upload = PartUpload(key: key, id: id, file: file, layout: layout, digests: digests)
+            try await uploads.recorder?.began(begun)
+            let upload = PartUpload(key: key, id: begun.id, file: file, layout: layout, digests: digests)
             let parts = try await inParallel(
                 Array(1...layout.count), width: configuration.transfers,
                 throwing: {
                     number async throws(ObjectStoreError) in try await self.send(number, of: upload, deadline: deadline)
                 })
             try await complete(upload, parts, deadline: deadline)
-            unfinished.end(key)
+            await uploads.end(begun)
             if !parts.allSatisfy(\.isProven) {
                 try await prove(key, sha256: file.digests.sha256, length: file.length, deadline: deadline)
             }
         } catch {
-            abandon(key, id)
+            abandon(begun)
             throw error
         }
     }
@@ -130,25 +125,31 @@ extension S3Store {
     }
 
     /// Tells the server to forget an upload; nobody waits for that.
-    private func abandon(_ key: String, _ id: String) {
+    ///
+    /// One that it has not forgotten stays on record.
+    private func abandon(_ upload: MultipartUpload) {
         Task {
-            try? await self.abort(key, id, deadline: .now + Self.abortPatience)
-            self.unfinished.end(key)
+            do throws(ObjectStoreError) {
+                try await self.abort(upload, deadline: .now + Self.abortPatience)
+                await self.uploads.end(upload)
+            } catch {
+                self.uploads.leave(upload)
+            }
         }
     }
 
     /// Forgets an upload; one that is not there counts as forgotten.
-    func abort(_ key: String, _ id: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
-        let request = try objectRequest(.delete, .upkeep, key, [("uploadId", id)])
+    func abort(_ upload: MultipartUpload, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
+        let request = try objectRequest(.delete, .upkeep, upload.key, [("uploadId", upload.id)])
         let answer = try await loop.run(request, deadline: deadline)
         let failure = S3Failure(answer)
         if answer.status == 204 || answer.status == 404 && failure.code == "NoSuchUpload" { return }
         if answer.status == 200, !failure.hasCode { return }
-        throw failure.error(key: key, bucket: location)
+        throw failure.error(key: upload.key, bucket: location)
     }
 }
 
-/// An upload in parts that the server knows.
+/// An upload in parts and what it carries.
 private struct PartUpload: Sendable {
     let key: String
     /// The server's name for it.
@@ -167,21 +168,35 @@ private struct SentPart: Sendable {
     let isProven: Bool
 }
 
-/// The keys whose uploads in parts this process has begun and neither finished nor aborted.
-final class UnfinishedUploads: Sendable {
-    /// How many for each key; held for no call.
-    private let keys = Mutex<[String: Int]>([:])
-
-    func begin(_ key: String) {
-        keys.withLock { $0[key, default: 0] += 1 }
+/// The uploads in parts that this process has begun and neither finished nor aborted, and the record of all of them.
+final class UploadsUnderWay: Sendable {
+    private struct State {
+        var running: Set<MultipartUpload> = []
+        var recorder: (any UploadRecorder)?
     }
 
-    func end(_ key: String) {
-        keys.withLock { keys in
-            let count = (keys[key] ?? 0) - 1
-            keys[key] = count > 0 ? count : nil
-        }
+    /// Held for no call.
+    private let state = Mutex(State())
+
+    /// nil as long as none was given: then nothing is on record, and nothing is swept.
+    var recorder: (any UploadRecorder)? { state.withLock { $0.recorder } }
+
+    func use(_ recorder: any UploadRecorder) { state.withLock { $0.recorder = recorder } }
+
+    func begin(_ upload: MultipartUpload) {
+        _ = state.withLock { $0.running.insert(upload) }
     }
 
-    func contains(_ key: String) -> Bool { keys.withLock { $0[key] != nil } }
+    /// It was finished or aborted: the record goes first, so that no sweep finds it there as nobody's.
+    func end(_ upload: MultipartUpload) async {
+        await recorder?.ended(upload)
+        leave(upload)
+    }
+
+    /// It is given up and stays on record.
+    func leave(_ upload: MultipartUpload) {
+        _ = state.withLock { $0.running.remove(upload) }
+    }
+
+    func isRunning(_ upload: MultipartUpload) -> Bool { state.withLock { $0.running.contains(upload) } }
 }

@@ -1,4 +1,5 @@
-// What nobody waits for: removals, many in one request, and the parts that interrupted uploads have left on the server.
+// What nobody waits for: removals, many in one request, and the uploads in parts that were interrupted. Of those only the
+// ones on record are touched: a listing also shows what other programs are uploading.
 
 extension S3Store {
     /// What S3 takes in one request.
@@ -59,28 +60,21 @@ extension S3Store {
     }
 
     package func abortUnfinished(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
+        guard let recorder = uploads.recorder else { return 0 }
         var count = 0
-        var marker: S3UploadPage.Marker?
-        repeat {
-            var query = [("encoding-type", "url"), ("max-uploads", "1000"), ("prefix", root), ("uploads", "")]
-            if let marker { query += [("key-marker", marker.key), ("upload-id-marker", marker.id)] }
-            let answer = try await loop.run(bucketRequest(.get, .upkeep, query), deadline: deadline)
-            guard answer.status == 200 else { throw S3Failure(answer).error(key: "", bucket: location) }
-            guard let page = S3UploadPage(answer.body) else {
-                throw .unreachable(reason: "the server sent something that is no complete listing")
-            }
-            for upload in page.uploads where upload.key.hasPrefix(root) {
-                let key = String(upload.key.dropFirst(root.count))
-                guard !key.isEmpty, !unfinished.contains(key) else { continue }
-                try await abort(key, upload.id, deadline: deadline)
+        var failure: ObjectStoreError?
+        for upload in try await recorder.recorded() where !uploads.isRunning(upload) {
+            // One that cannot be aborted is no reason to keep the others.
+            do throws(ObjectStoreError) {
+                try await abort(upload, deadline: deadline)
+                await recorder.ended(upload)
                 count += 1
+            } catch {
+                failure = failure ?? error
             }
-            guard page.next == nil || page.next != marker else {
-                throw .rejected(code: "EndlessListing", message: "the server gave the same page twice")
-            }
-            marker = page.next
-        } while marker != nil
+        }
         if count > 0 { logger.notice("interrupted uploads were aborted", metadata: ["count": "\(count)"]) }
+        if let failure { throw failure }
         return count
     }
 }

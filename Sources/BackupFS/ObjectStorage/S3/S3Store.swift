@@ -4,6 +4,7 @@
 
 import Foundation
 import Logging
+import Synchronization
 
 /// An object store in an S3 bucket.
 package final class S3Store: ObjectStore {
@@ -14,9 +15,11 @@ package final class S3Store: ObjectStore {
     /// Reads files again, for digests that nobody has made, and to find out who changed the bytes.
     let digesting = BlockingQueue(label: "backupfs.s3.digests", width: 2)
     let enforcement: Enforcement
-    let unfinished = UnfinishedUploads()
+    let uploads = UploadsUnderWay()
     /// Whether the server has refused a batch of removals as such.
     let refusesBatches = Flag()
+    /// Whether the server honours If-None-Match; nil as long as it was not tried.
+    let isConditional = Mutex<Bool?>(nil)
 
     /// Starts the thread for this server; asks it nothing yet.
     ///
@@ -45,6 +48,8 @@ package final class S3Store: ObjectStore {
     deinit { loop.stop() }
 
     package var discoveries: [StoreDiscovery] { loop.discoveries }
+
+    package func use(_ recorder: any UploadRecorder) { uploads.use(recorder) }
 
     /// While it is held, requests that were not sent yet end with `.unreachable`, all but checks.
     func hold(_ isHeld: Bool) { loop.hold(isHeld) }
@@ -141,7 +146,7 @@ package final class S3Store: ObjectStore {
         return error
     }
 
-    private func page(_ answer: S3Answer) throws(ObjectStoreError) -> S3ListPage {
+    func page(_ answer: S3Answer) throws(ObjectStoreError) -> S3ListPage {
         guard answer.status == 200 else {
             throw S3Failure(answer).error(key: "", bucket: location)
         }
