@@ -154,16 +154,16 @@ struct OwnershipTests {
         try await TestFileSystem.run(memory: inner, mounting: false) { system in
             try await system.openUnstarted()
             await #expect(throws: OwnershipError.insideAnother(location: "memory://a/b/c", other: "memory://a")) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             #expect(inner.keys == [])
-            let refusal = try await PrefixNeighbours.refusal(ofUnclaimed: inner, deadline: .now + .seconds(20))
+            let refusal = try await PrefixNeighbours.refusal(ofUnclaimed: inner, deadline: .now + .seconds(120))
             #expect(refusal == .insideAnother(location: "memory://a/b/c", other: "memory://a"))
             // What is ours already stays ours, whoever came around it.
             outermost[marker] = nil
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             outermost[marker] = .init(bytes: [])
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
         }
     }
 
@@ -177,11 +177,11 @@ struct OwnershipTests {
             try await system.openUnstarted()
             let refusal = OwnershipError.aroundAnother(location: "memory://test", other: "memory://test/shop/x")
             await #expect(throws: refusal) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             #expect(memory[marker] == nil)
             memory["shop/x/\(marker)"] = nil
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             #expect(memory[marker] != nil)
         }
     }
@@ -197,7 +197,7 @@ struct OwnershipTests {
                     let wins = await withTaskGroup(of: Bool.self) { group in
                         for core in cores {
                             group.addTask {
-                                (try? await core.claimPrefix(deadline: .now + .seconds(20))) != nil
+                                (try? await core.claimPrefix(deadline: .now + .seconds(120))) != nil
                             }
                         }
                         return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
@@ -218,12 +218,32 @@ struct OwnershipTests {
             await #expect(
                 throws: OwnershipError.beingClaimed(location: "memory://test", key: ".backupfs/claim/!")
             ) {
-                try await system.core.claimPrefix(deadline: .now + .seconds(20))
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             #expect(memory.keys == [".backupfs/claim/!"])
             memory[".backupfs/claim/!"] = nil
-            try await system.core.claimPrefix(deadline: .now + .seconds(20))
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
             #expect(memory.keys == [marker])
+        }
+    }
+
+    @Test("I9: a catalogue that is older than the journal in its prefix is refused, and nothing is written")
+    func olderCatalogue() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            try await system.core.syncJournal()
+            await system.stop()
+            try await system.openUnstarted()
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
+            // A copy from before the first segment.
+            try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+                for key in [Setting.journal, Setting.journalBegun] { try writer.set(key, to: "0") }
+            }
+            let keys = system.memory.keys
+            await #expect(throws: OwnershipError.catalogueIsOlder(location: "memory://test")) {
+                try await system.core.claimPrefix(deadline: .now + .seconds(120))
+            }
+            #expect(system.memory.keys == keys)
         }
     }
 }

@@ -182,11 +182,6 @@ extension CatalogueReader {
         ).map { ResourceID($0["id"]) }
     }
 
-    /// Whether any object is recorded as stored in backup.
-    package func hasStoredVersions() throws(CatalogueError) -> Bool {
-        try row("SELECT 1 FROM version WHERE state = 'stored' LIMIT 1", []) != nil
-    }
-
     /// The number of the last change that waits for the journal; 0 if none does.
     package func lastJournalEntry() throws(CatalogueError) -> Int64 {
         try row("SELECT coalesce(max(sequence), 0) FROM outbox", []).map { $0[0] } ?? 0

@@ -24,6 +24,9 @@ enum Setting {
     static let checkpoint = "checkpoint"
     /// The mount of main's file system, by the kernel's number: its page cache is gone with it.
     static let mount = "mount"
+    /// The number of the last journal segment that was stored, and of the last that was begun to be sent.
+    static let journal = "journal"
+    static let journalBegun = "journal.begun"
     /// `yes` after a stop that left nothing unfinished.
     static let cleanStop = "clean"
     /// `yes` after a stop that left all of main on its disk, whatever waited for backup storage then.

@@ -113,7 +113,9 @@ package final class DigestPass {
         if case .parts = plan { partSHA256.update(bytes) }
     }
 
-    /// Reads up to the end of the part; returns the bytes read, 0 at the end. Holes are not read: they are zeros.
+    /// Reads up to the end of the part; returns the bytes read, 0 at the end.
+    ///
+    /// Holes are not read: they are zeros.
     private func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) -> Result<Int, ObjectStoreError> {
         var wanted = min(Int64(buffer.count), end - offset)
         if case .parts(let size) = plan { wanted = min(wanted, size - (offset - start) % size) }

@@ -6,7 +6,33 @@ import ObjectStorage
 
 extension BackupFileSystem {
     /// Entries that one segment covers at most.
-    private static let segmentLimit = 50_000
+    private static let segmentLimit = 5_000
+    private static let journalPrefix = ".backupfs/journal/"
+
+    /// What the keys of all attempts at a segment begin with.
+    private static func segmentPrefix(_ number: Int) -> String {
+        let digits = String(number)
+        return journalPrefix + String(repeating: "0", count: max(0, 20 - digits.count)) + digits
+    }
+
+    /// Whether backup storage has segments that this catalogue has never begun to send.
+    func isBehindJournal(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Bool {
+        let begun: Int
+        do throws(CatalogueError) {
+            begun = try catalogue.read { reader throws(CatalogueError) in
+                let numbers = try [Setting.journal, Setting.journalBegun].map { key throws(CatalogueError) in
+                    try reader.setting(key).flatMap { Int($0) } ?? 0
+                }
+                return numbers.max() ?? 0
+            }
+        } catch {
+            throw .unreachable(reason: "the catalogue: \(error)")
+        }
+        // Behind every attempt at the last segment: `~` comes after all that an id has.
+        let newer = try await store.list(
+            prefix: Self.journalPrefix, after: Self.segmentPrefix(begun) + "~~", deadline: deadline)
+        return !newer.isEmpty
+    }
 
     /// Ships what is in the outbox; false if backup storage did not take it.
     func shipJournal() async -> Bool {
@@ -19,17 +45,18 @@ extension BackupFileSystem {
     }
 
     private func shipSegment(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        // What a segment tells is never undone: the log is on the disk first.
-        try await changeLater(.powerLoss) { _ throws(CatalogueError) in }
-        let prepared = try read { reader throws(CatalogueError) in
-            (batch: try reader.journalBatch(limit: Self.segmentLimit), number: try reader.setting("journal"))
+        // What a segment tells is never undone: the log is on the disk first. With it the number that is about to be sent:
+        // a catalogue that does not know the newest one is an old copy.
+        let number = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+            let number = (try writer.reader.setting(Setting.journal).flatMap { Int($0) } ?? 0) + 1
+            try writer.set(Setting.journalBegun, to: "\(number)")
+            return number
         }
-        guard let batch = prepared.batch else { return }
+        guard
+            let batch = try read({ reader throws(CatalogueError) in try reader.journalBatch(limit: Self.segmentLimit) })
+        else { return }
         try await verifyOwnership(deadline: deadline)
-        let number = (prepared.number.flatMap { Int($0) } ?? 0) + 1
-        let digits = String(number)
-        let padded = String(repeating: "0", count: max(0, 20 - digits.count)) + digits
-        let key = ".backupfs/journal/\(padded)~\(VersionID(now: currentTime())).jsonl.gz"
+        let key = Self.segmentPrefix(number) + "~\(VersionID(now: currentTime())).jsonl.gz"
         try reach("journal.begun")
         do throws(ObjectStoreError) {
             try await store.put(
@@ -43,7 +70,7 @@ extension BackupFileSystem {
         try reach("journal.sent")
         try await changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.shipped(batch)
-            try writer.set("journal", to: "\(number)")
+            try writer.set(Setting.journal, to: "\(number)")
         }
     }
 

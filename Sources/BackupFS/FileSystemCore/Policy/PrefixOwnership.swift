@@ -21,6 +21,8 @@ package enum OwnershipError: Error, Equatable {
     case belongsToAnother(location: String)
     /// The catalogue says that files are stored there, and the prefix has no marker.
     case markerMissing(location: String)
+    /// The journal there has segments that the catalogue never sent: the catalogue is an old copy.
+    case catalogueIsOlder(location: String)
     /// A place above belongs to a catalogue, and so does all that is inside it.
     case insideAnother(location: String, other: String)
     /// A place inside belongs to another catalogue.
@@ -38,7 +40,9 @@ extension OwnershipError: CustomStringConvertible {
         case .belongsToAnother(let location):
             "\(location) belongs to another BackupFS catalogue: use another prefix, or the main directory that it belongs to"
         case .markerMissing(let location):
-            "\(location) has no BackupFS marker although this catalogue has files there: is it the right bucket and prefix?"
+            "\(location) has no BackupFS marker although this catalogue has its backup there: is it the right bucket and prefix?"
+        case .catalogueIsOlder(let location):
+            "\(location) has newer names than the catalogue, which is an old copy: put the newest catalogue.sqlite back"
         case .insideAnother(let location, let other):
             "\(location) lies inside the BackupFS backup \(other): use a place beside that one"
         case .aroundAnother(let location, let other):
@@ -60,17 +64,19 @@ extension BackupFileSystem {
     /// Makes sure that backup storage is there and its prefix is this catalogue's; claims it at the first mount.
     package func claimPrefix(deadline: ContinuousClock.Instant) async throws(OwnershipError) {
         let identity: String
-        let hasVersions: Bool
+        let isClaimed: Bool
         do throws(CatalogueError) {
             identity =
                 try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.catalogue) } ?? ""
-            hasVersions = try catalogue.read { reader throws(CatalogueError) in try reader.hasStoredVersions() }
+            // Since then our marker is there, whether a file is or not: an empty directory is a disk that is not mounted.
+            isClaimed =
+                try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.claimed) } != nil
         } catch {
             throw .catalogue(error)
         }
         let refusal: OwnershipError?
         do throws(ObjectStoreError) {
-            refusal = try await claimStore(identity, hasVersions: hasVersions, deadline: deadline)
+            refusal = try await claimStore(identity, isClaimed: isClaimed, deadline: deadline)
         } catch {
             if error.meansUnreachable { noteStore(error) }
             throw .store(error)
@@ -89,13 +95,14 @@ extension BackupFileSystem {
 
     /// Looks whose the store is, and makes one of nobody ours; returns why it cannot be.
     private func claimStore(
-        _ identity: String, hasVersions: Bool, deadline: ContinuousClock.Instant
+        _ identity: String, isClaimed: Bool, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> OwnershipError? {
         try await store.check(deadline: deadline)
         if let marker = try await readMarker(deadline: deadline) {
-            return marker == identity ? nil : .belongsToAnother(location: store.location)
+            guard marker == identity else { return .belongsToAnother(location: store.location) }
+            return try await isBehindJournal(deadline: deadline) ? .catalogueIsOlder(location: store.location) : nil
         }
-        guard !hasVersions else { return .markerMissing(location: store.location) }
+        guard !isClaimed else { return .markerMissing(location: store.location) }
         if let refusal = try await PrefixNeighbours.refusal(of: store, deadline: deadline) { return refusal }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
@@ -131,7 +138,7 @@ extension BackupFileSystem {
             switch error {
             case .store(let error): throw .backup(error)
             case .catalogue(let error): throw .catalogue(error)
-            case .belongsToAnother, .markerMissing, .insideAnother, .aroundAnother, .beingClaimed:
+            case .belongsToAnother, .markerMissing, .catalogueIsOlder, .insideAnother, .aroundAnother, .beingClaimed:
                 throw .backup(.denied(code: "NotOurs", message: "\(error)"))
             }
         }
