@@ -45,7 +45,7 @@ private final class Conversation {
     }
 }
 
-@Suite("Control socket", .timeLimit(.minutes(1)))
+@Suite("Control socket", .timeLimit(.minutes(10)))
 struct ControlTests {
     @Test("every question reaches the file system and its answer comes back whole")
     func questions() throws {

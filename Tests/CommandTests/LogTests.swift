@@ -7,7 +7,7 @@ import Testing
 
 @testable import Command
 
-@Suite("The log", .timeLimit(.minutes(1)))
+@Suite("The log", .timeLimit(.minutes(10)))
 struct LogTests {
     private let directory: TemporaryDirectory
     private let descriptor: Descriptor

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("An outage of the store", .timeLimit(.minutes(2)))
+@Suite("An outage of the store", .timeLimit(.minutes(10)))
 struct OutageTests {
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

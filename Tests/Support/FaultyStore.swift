@@ -52,6 +52,7 @@ package final class FaultyStore: ObjectStore {
     private let inner: any ObjectStore
     /// Guards the faults; the lock of a rule is taken inside it.
     private let rules = Mutex<[Rule]>([])
+    private let largest = Mutex<Int64?>(nil)
 
     package init(_ inner: any ObjectStore) {
         self.inner = inner
@@ -59,7 +60,10 @@ package final class FaultyStore: ObjectStore {
 
     package var location: String { inner.location }
     package var proof: String? { inner.proof }
-    package var largestObject: Int64 { inner.largestObject }
+    package var largestObject: Int64 { largest.withLock { $0 } ?? inner.largestObject }
+
+    /// Takes no objects of more bytes from now on.
+    package func takes(atMost bytes: Int64) { largest.withLock { $0 = bytes } }
 
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
     package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
