@@ -51,7 +51,7 @@ final class TemporaryDirectory: Sendable {
 
 extension ContinuousClock.Instant {
     /// A deadline that only a hanging test reaches.
-    static var farAway: Self { .now + .seconds(120) }
+    static var farAway: Self { .now + .seconds(600) }
     /// A deadline for a request that nobody will answer.
     static var soon: Self { .now + .milliseconds(300) }
 }
