@@ -131,6 +131,24 @@ struct AsideTests {
         }
     }
 
+    @Test("I14: what cannot be discarded stays on record", .enabled(if: geteuid() == 0, "it mounts"))
+    func undiscardable() async throws {
+        try await TestFileSystem.run { system in
+            try system.plant("a.jpg", photo(1))
+            try await system.write("a.jpg", photo(2))
+            // A mount point cannot be removed.
+            let place = system.mainPath(".backupfs/aside/1/busy")
+            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+            #expect(mount("none", place, "tmpfs", 0, nil) == 0)
+            defer { umount2(place, 2) }
+            #expect(throws: FileSystemError.main(errno: EBUSY, during: "rmdir")) { try system.core.discard(1) }
+            #expect(try system.core.read { reader throws(CatalogueError) in try reader.asideCount() } == 1)
+            #expect(umount2(place, 0) == 0)
+            try system.core.discard(1)
+            #expect(try system.core.read { reader throws(CatalogueError) in try reader.asideCount() } == 0)
+        }
+    }
+
     @Test("I6: a crash on the way aside, or back, loses nothing and forgets nothing", arguments: [false, true])
     func crashOnTheWay(isMoved: Bool) async throws {
         try await TestFileSystem.run { system in

@@ -170,7 +170,7 @@ struct RepairTests {
     @Test("I4: after a kill an overwrite that was not acknowledged is the file, and is backed up")
     func sameBoot() async throws {
         try await TestFileSystem.run { system in
-            try await overwriteWithoutClose(system)
+            try await system.overwriteWithoutClose("a.jpg")
             try await system.crash()
             try await system.mount()
             #expect(try await system.read("a.jpg") == photo(2))
@@ -183,7 +183,7 @@ struct RepairTests {
     @Test("I4: after a power loss the acknowledged version is the file, and what main has beyond it is set aside")
     func otherBoot() async throws {
         try await TestFileSystem.run { system in
-            try await overwriteWithoutClose(system)
+            try await system.overwriteWithoutClose("a.jpg")
             let acknowledged = try system.key("a.jpg")
             try await system.crash()
             try await system.mount(afterPowerLoss: true)
@@ -193,12 +193,6 @@ struct RepairTests {
             #expect(system.inMain("a.jpg") == photo(1))
             #expect(system.keys == [acknowledged] && system.uploads == [acknowledged])
         }
-    }
-
-    private func overwriteWithoutClose(_ system: TestFileSystem) async throws {
-        try await system.write("a.jpg", photo(1))
-        let handle = try await system.open("a.jpg", writing: true)
-        try await system.put(handle, photo(2))
     }
 
     @Test("I4: after a power loss a file that was never acknowledged keeps what main has")

@@ -102,6 +102,13 @@ extension TestFileSystem {
         try await core.flush(handle)
     }
 
+    /// Backs up the first photo under a name, and writes the second over it without a close.
+    func overwriteWithoutClose(_ path: String) async throws {
+        try await write(path, photo(1))
+        let handle = try await open(path, writing: true)
+        try await put(handle, photo(2))
+    }
+
     /// All that a handle reads.
     func content(_ handle: FileHandle) async throws -> [UInt8] {
         if handle.file.descriptor == nil { try await core.recover(handle.file) }

@@ -13,16 +13,10 @@ import Testing
 struct TornMainTests {
     private let down = ObjectStoreError.unreachable(reason: "test")
 
-    private func overwriteWithoutClose(_ system: TestFileSystem) async throws {
-        try await system.write("a.jpg", photo(1))
-        let handle = try await system.open("a.jpg", writing: true)
-        try await system.put(handle, photo(2))
-    }
-
     @Test("I4: main's disk went and came back without a reboot: it is as after a power loss")
     func diskLoss() async throws {
         try await TestFileSystem.run { system in
-            try await overwriteWithoutClose(system)
+            try await system.overwriteWithoutClose("a.jpg")
             try await system.crash()
             try await system.mount(afterDiskLoss: true)
             #expect(try await system.read("a.jpg") == photo(1))
@@ -33,7 +27,7 @@ struct TornMainTests {
     @Test("I3: after a kill the unacknowledged content is the file, and the version before it is kept for a day")
     func versionIsKept() async throws {
         try await TestFileSystem.run { system in
-            try await overwriteWithoutClose(system)
+            try await system.overwriteWithoutClose("a.jpg")
             let acknowledged = try system.key("a.jpg")
             try await system.crash()
             try await system.mount()
@@ -55,7 +49,7 @@ struct TornMainTests {
     @Test("I4: what main's disk had synced is not torn: a checkpoint vouches for it")
     func checkpointVouches() async throws {
         try await TestFileSystem.run { system in
-            try await overwriteWithoutClose(system)
+            try await system.overwriteWithoutClose("a.jpg")
             try system.core.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.set(Setting.checkpoint, to: "\(currentTime() + 1_000_000_000)")
             }

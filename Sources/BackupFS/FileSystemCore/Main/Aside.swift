@@ -92,7 +92,8 @@ extension BackupFileSystem {
         guard try read({ reader throws(CatalogueError) in try reader.setAside(id) }) != nil else {
             throw .catalogue(.noSuchResource)
         }
-        main.discardAside(id)
+        // What is still there stays on record.
+        try main.discardAside(id)
         try change(.powerLoss) { writer throws(CatalogueError) in try writer.forgetAside(id) }
     }
 

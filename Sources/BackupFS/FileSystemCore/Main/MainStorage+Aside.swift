@@ -58,17 +58,18 @@ extension MainStorage {
         }
     }
 
-    /// Removes what was set aside, for good.
-    func discardAside(_ id: Int64) { removeTree(aside, Array("\(id)".utf8)) }
+    /// Removes what was set aside, for good; nothing happens if it is not there.
+    func discardAside(_ id: Int64) throws(FileSystemError) { try removeTree(aside, Array("\(id)".utf8)) }
 
-    /// Removes a directory and everything below it, not following links; what cannot be removed stays.
-    private func removeTree(_ parent: Descriptor, _ name: [UInt8]) {
-        guard let directory = try? openDirectory([name], in: parent) else {
-            _ = try? remove(parent, name, isDirectory: false)
-            return
+    /// Removes what lies under a name, and everything below it, not following links.
+    private func removeTree(_ parent: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+        guard let status = try status(parent, name) else { return }
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        if isDirectory {
+            let directory = try openDirectory([name], in: parent)
+            for entry in try entries(in: directory) { try removeTree(directory, entry.name) }
         }
-        for entry in (try? entries(in: directory)) ?? [] { removeTree(directory, entry.name) }
-        _ = try? remove(parent, name, isDirectory: true)
+        _ = try remove(parent, name, isDirectory: isDirectory)
     }
 
     /// The directory in `.backupfs/aside/ID/` that holds the last name of `path`.
