@@ -53,6 +53,27 @@ struct CrashTests {
         }
     }
 
+    @Test("Write.4: no object exists whose row a power cut could take", arguments: BackupKind.available)
+    func recordBeforeObject(_ kind: BackupKind) async throws {
+        try await Sandbox.run(kind, startsMounted: false) { sandbox in
+            try sandbox.start(environment: ["BACKUPFS_FAILPOINT": "upload.record=delay:2000"])
+            let before = try Set(sandbox.backup.keys())
+            let isClosed = Mutex(false)
+            let writer = Crowd(1) { _ in
+                try? writeFile(sandbox.path("a.jpg"), photo(1))
+                isClosed.withLock { $0 = true }
+            }
+            // The point holds the record up, and the object with it, for longer than this looks.
+            for _ in 0..<10 {
+                usleep(100_000)
+                #expect(try Set(sandbox.backup.keys()).subtracting(before).filter { $0.hasPrefix("a") } == [])
+                #expect(!isClosed.withLock { $0 })
+            }
+            _ = writer.wait()
+            #expect(try sandbox.backedUp("a.jpg") == photo(1))
+        }
+    }
+
     @Test(
         "Write.4: killed while uploads hang, or while their answers are lost: the next mount finishes them",
         .enabled(if: S3Server.isThere, "needs BACKUPFS_TEST_S3_ENDPOINT"), arguments: ["hang", "lose-answer"])

@@ -95,7 +95,8 @@ struct ModelTests {
             var run = try ModelRun(sandbox)
             try run.run()
             try sandbox.settle()
-            #expect(try sandbox.leftovers().isEmpty)
+            let left = try sandbox.leftovers()
+            #expect(left.isEmpty, "BACKUPFS_TEST_SEED=\(seed): \(left)")
         }
     }
 }

@@ -54,6 +54,35 @@ struct ObjectStoreContract {
         }
     }
 
+    @Test(
+        "An object does not appear before its record is durable, and never if it cannot be",
+        arguments: TestedStore.available, [0, 1, 70_000, 11_000_001])
+    func writeAhead(_ tested: TestedStore, size: Int) async throws {
+        try await tested.with { store in
+            let source = try TemporaryFile(largeBytes(size))
+            for (key, isDurable) in [("kept", true), ("refused", false)] {
+                let barrier = WriteAheadBarrier()
+                let body = try source.body(after: barrier)
+                async let outcome: Result<Void, any Error> = {
+                    do {
+                        try await store.put(key, body, ObjectAttributes(), deadline: .farAway)
+                        return .success(())
+                    } catch {
+                        return .failure(error)
+                    }
+                }()
+                // The bytes have time to travel.
+                try await Task.sleep(for: .milliseconds(300))
+                #expect(try await store.head(key, deadline: .farAway) == nil)
+                barrier.decide(isDurable: isDurable)
+                let isStored = if case .success = await outcome { true } else { false }
+                #expect(isStored == isDurable)
+                #expect(try await store.head(key, deadline: .farAway)?.size == (isDurable ? Int64(size) : nil))
+            }
+            withExtendedLifetime(source) {}
+        }
+    }
+
     @Test("The longest key is kept; a longer one is refused, and nothing is there", arguments: TestedStore.available)
     func longestKey(_ tested: TestedStore) async throws {
         try await tested.with { store in

@@ -24,11 +24,11 @@ final class TemporaryFile {
     }
 
     /// The file as an object to store.
-    func body() throws -> ObjectBody {
+    func body(after barrier: WriteAheadBarrier? = nil) throws -> ObjectBody {
         let length = Int64(try contents.count)
         return .file(
             descriptor: descriptor, length: length,
-            digests: try ContentDigests(ofFile: descriptor, length: length))
+            digests: try ContentDigests(ofFile: descriptor, length: length), after: barrier)
     }
 }
 

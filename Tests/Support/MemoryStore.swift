@@ -109,7 +109,7 @@ package final class MemoryStore: ObjectStore {
         let bytes: [UInt8]
         switch body {
         case .bytes(let content): bytes = content
-        case .file(let descriptor, let length, let digests):
+        case .file(let descriptor, let length, let digests, let barrier):
             do throws(ObjectStoreError) {
                 bytes = try LocalFile(descriptor).contents(length: length)
             } catch .localFile(errno: 5) {
@@ -117,6 +117,7 @@ package final class MemoryStore: ObjectStore {
                 throw .contentChanged(key: key)
             }
             guard ContentDigests(of: bytes).isSameContent(as: digests) else { throw .contentChanged(key: key) }
+            try await barrier?.pass()
         }
         state.withLock { $0.objects[key] = Object(bytes: bytes, attributes: attributes) }
     }

@@ -113,7 +113,9 @@ package enum StoreDiscovery: Sendable, Equatable {
 /// The bytes of an object to store.
 package enum ObjectBody: Sendable {
     /// `length` bytes of an open file from offset 0; the caller keeps the descriptor open until the call ends.
-    case file(descriptor: Int32, length: Int64, digests: ContentDigests)
+    ///
+    /// The object does not appear before the barrier `after` lets it.
+    case file(descriptor: Int32, length: Int64, digests: ContentDigests, after: WriteAheadBarrier? = nil)
     /// Bytes in memory.
     case bytes([UInt8])
 }

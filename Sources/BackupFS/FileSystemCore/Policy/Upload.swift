@@ -155,17 +155,20 @@ extension BackupFileSystem {
         let attributes = ObjectMetadata.make(
             row, path: path, version: version, modified: seen.modified)
         // What a power cut must not take is synced while the bytes travel.
-        async let durability = becomeDurable(file, descriptor)
+        let isOnRecord = WriteAheadBarrier()
+        async let durability = becomeDurable(file, descriptor, isOnRecord)
         var failure: ObjectStoreError?
         do throws(ObjectStoreError) {
             try await store.put(
-                version.key, .file(descriptor: source.number, length: size, digests: digests), attributes,
+                version.key,
+                .file(descriptor: source.number, length: size, digests: digests, after: isOnRecord), attributes,
                 deadline: deadline)
         } catch {
             failure = error
         }
         let durable = await durability
         try reach("upload.sent")
+        let isMainWritten = try durable.get()
         noteStore(failure)
         let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
         guard isSame, failure == nil else {
@@ -174,7 +177,7 @@ extension BackupFileSystem {
             return false
         }
         // As it was before it was read: what changes it behind the mount since then is noticed at the next open.
-        guard try durable.get() else { throw try await dropUnwritten(file, row, descriptor) }
+        guard isMainWritten else { throw try await dropUnwritten(file, row, descriptor) }
         try await commit(file, row, version, seen, stamp: stamp)
         return true
     }
@@ -230,8 +233,19 @@ extension BackupFileSystem {
     }
 
     /// Syncs the catalogue's log, the main copy, and its name if it is new; whether the main copy could be.
-    private func becomeDurable(_ file: FileState, _ descriptor: Descriptor) async -> Result<Bool, FileSystemError> {
-        do throws(FileSystemError) { try await catalogueBecomesDurable() } catch { return .failure(error) }
+    ///
+    /// The barrier opens when a power cut cannot take the version's row any more: an object without one would be nobody's.
+    private func becomeDurable(
+        _ file: FileState, _ descriptor: Descriptor, _ isOnRecord: WriteAheadBarrier
+    ) async -> Result<Bool, FileSystemError> {
+        do throws(FileSystemError) {
+            try reach("upload.record")
+            try await catalogueBecomesDurable()
+        } catch {
+            isOnRecord.decide(isDurable: false)
+            return .failure(error)
+        }
+        isOnRecord.decide(isDurable: true)
         do throws(FileSystemError) { try reach("upload.main") } catch { return .success(false) }
         guard fdatasync(descriptor.number) == 0 else { return .success(false) }
         guard file.state.withLock({ $0.isNameNew }) else { return .success(true) }

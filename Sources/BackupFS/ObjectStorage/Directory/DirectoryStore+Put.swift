@@ -9,18 +9,18 @@ extension DirectoryStore {
     /// What is to be stored; the descriptor is the request's own.
     enum Source: Sendable {
         case bytes([UInt8], ContentDigests)
-        case file(OwnedDescriptor, length: Int64, ContentDigests)
+        case file(OwnedDescriptor, length: Int64, ContentDigests, WriteAheadBarrier?)
 
         var digests: ContentDigests {
             switch self {
-            case .bytes(_, let digests), .file(_, _, let digests): digests
+            case .bytes(_, let digests), .file(_, _, let digests, _): digests
             }
         }
 
         var length: Int64 {
             switch self {
             case .bytes(let bytes, _): Int64(bytes.count)
-            case .file(_, let length, _): length
+            case .file(_, let length, _, _): length
             }
         }
     }
@@ -35,6 +35,7 @@ extension DirectoryStore {
         try write(source, key, to: staged.file, expiry)
         try attempt("fsync") { () throws(DirectoryFailure) in try tree.sync(staged.file) }
         try place(sidecar.json, at: key.sidecarPath, replacing: true, tree)
+        if case .file(_, _, _, let barrier?) = source { try barrier.pass(expiry) }
         try expiry.check()
         do throws(ObjectStoreError) {
             try place(staged, at: key.objectPath, replacing: false, tree)
@@ -91,7 +92,7 @@ extension DirectoryStore {
         switch source {
         case .bytes(let bytes, _):
             try writeStored(bytes, file)
-        case .file(let descriptor, let length, let digests):
+        case .file(let descriptor, let length, let digests, _):
             let digester = MessageDigest.sha256()
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk, alignment: 4096)
             defer { buffer.deallocate() }

@@ -48,8 +48,8 @@ package final class DirectoryStore: ObjectStore {
         let source: Source
         switch body {
         case .bytes(let bytes): source = .bytes(bytes, ContentDigests(of: bytes))
-        case .file(let descriptor, let length, let digests):
-            source = .file(try OwnedDescriptor(duplicating: descriptor), length: length, digests)
+        case .file(let descriptor, let length, let digests, let barrier):
+            source = .file(try OwnedDescriptor(duplicating: descriptor), length: length, digests, barrier)
         }
         try await run("put", deadline) { tree, expiry throws(ObjectStoreError) in
             try self.store(key, source, attributes, tree, expiry)

@@ -71,6 +71,8 @@ struct S3Request: Sendable {
     /// Lower-case names; without host, date, checksums and authorization.
     var headers: [(name: String, value: String)] = []
     var body = Body.none
+    /// What must be durable before the body's last byte is sent.
+    var barrier: WriteAheadBarrier?
     var sink = Sink.memory(limit: 64 * 1024)
     /// Whether it is sent although the server is known to be down: it asks whether that is still so.
     var isProbe = false

@@ -26,6 +26,7 @@ extension S3Store {
                 throwing: {
                     number async throws(ObjectStoreError) in try await self.send(number, of: upload, deadline: deadline)
                 })
+            try await file.barrier?.pass()
             try await complete(upload, parts, deadline: deadline)
             await uploads.end(begun)
             if !parts.allSatisfy(\.isProven) {

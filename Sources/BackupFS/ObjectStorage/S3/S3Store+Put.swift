@@ -10,28 +10,36 @@ extension S3Store {
     ) async throws(ObjectStoreError) {
         switch body {
         case .bytes(let bytes):
-            try await putWhole(key, .bytes(bytes, BodyDigests(of: bytes)), attributes, deadline: deadline)
-        case .file(let descriptor, let length, let given):
+            try await putWhole(key, .bytes(bytes, BodyDigests(of: bytes)), attributes, after: nil, deadline: deadline)
+        case .file(let descriptor, let length, let given, let barrier):
             guard length <= PartLayout.longestObject else {
                 throw .rejected(code: "EntityTooLarge", message: "S3 has no objects of more than 5 TiB")
             }
             let file = UploadedFile(
                 descriptor: descriptor, length: length,
-                digests: try await digests(of: descriptor, length: length, given, key: key, deadline: deadline))
+                digests: try await digests(of: descriptor, length: length, given, key: key, deadline: deadline),
+                barrier: barrier)
             if let layout = configuration.objects.cut.layout(length: length) {
                 try await putParts(key, file, layout, attributes, deadline: deadline)
             } else if let whole = file.digests.whole {
                 let body = S3Request.Body.file(descriptor: descriptor, offset: 0, length: length, whole)
-                try await putWhole(key, body, attributes, deadline: deadline)
+                try await putWhole(key, body, attributes, after: barrier, deadline: deadline)
             }
         }
     }
 
     private func putWhole(
-        _ key: String, _ body: S3Request.Body, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
+        _ key: String, _ body: S3Request.Body, _ attributes: ObjectAttributes, after barrier: WriteAheadBarrier?,
+        deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
         var request = try objectRequest(.put, .write, key)
         request.body = body
+        if body.length > 0 {
+            request.barrier = barrier
+        } else {
+            // No last byte can be held back.
+            try await barrier?.pass()
+        }
         request.headers =
             try headers(attributes) + configuration.objects.creationHeaders + configuration.objects.accessHeaders
         let isProven = try await sendBody(request, deadline: deadline)
@@ -129,6 +137,8 @@ struct UploadedFile: Sendable {
     let length: Int64
     /// Those that the way of sending it needs.
     let digests: ContentDigests
+    /// What must be durable before the object appears.
+    let barrier: WriteAheadBarrier?
 }
 
 extension S3Answer {

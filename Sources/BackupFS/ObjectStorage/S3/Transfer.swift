@@ -53,6 +53,8 @@ final class Transfer {
     private var sent: Int64 = 0
     private var headers: UnsafeMutablePointer<curl_slist>?
     private var progress = TransferProgress(now: .now)
+    /// Whether it is paused before the last byte of the body.
+    private var isAtBarrier = false
     private let settings: TransferSettings
     private let signed: SignedRequest
     /// What the limit of bandwidth lets it move.
@@ -159,6 +161,19 @@ final class Transfer {
         var count = Int(min(Int64(buffer.count), max(0, request.body.length - sent)))
         if count > 0 {
             guard share.mayMove else { return Int(CURL_READFUNC_PAUSE) }
+            if sent + Int64(count) == request.body.length, let barrier = request.barrier {
+                switch barrier.outcome {
+                case true?: break
+                case false?:
+                    failure = .localFile(errno: EIO)
+                    return Int(CURL_READFUNC_ABORT)
+                case nil:
+                    // All but the last byte; then it waits.
+                    count -= 1
+                    isAtBarrier = count == 0
+                    guard !isAtBarrier else { return Int(CURL_READFUNC_PAUSE) }
+                }
+            }
             count = share.take(atMost: count)
         }
         let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
@@ -178,6 +193,13 @@ final class Transfer {
         }
         sent += Int64(wanted.count)
         return wanted.count
+    }
+
+    /// Goes on if what it waited for has been decided.
+    func passBarrier() {
+        guard isAtBarrier, request.barrier?.outcome != nil else { return }
+        isAtBarrier = false
+        curl_easy_pause(handle.easy, CURLPAUSE_CONT)
     }
 
     /// Lets it move so many bytes more.
@@ -237,7 +259,7 @@ final class Transfer {
 
     /// Why the request has failed although libcurl still waits; nil while it may go on.
     func stall(now: ContinuousClock.Instant) -> ObjectStoreError? {
-        if share.isStarved { progress.noteHeldBack(now: now) }
+        if share.isStarved || isAtBarrier { progress.noteHeldBack(now: now) }
         var sent: curl_off_t = 0
         backupfs_curl_get_offset(handle.easy, CURLINFO_SIZE_UPLOAD_T, &sent)
         progress.look(sent: Int64(sent), now: now)

@@ -91,6 +91,7 @@ final class TransferLoop: Sendable {
             curl_multi_wakeup(multi.pointer)
             return inbox.nextID
         }
+        request.barrier?.whenDecided { [self] in wake() }
         let result = await withTaskCancellationHandler {
             await outcome.value()
         } onCancel: {
@@ -100,6 +101,12 @@ final class TransferLoop: Sendable {
             }
         }
         return try result.get()
+    }
+
+    private func wake() {
+        inbox.withLock { inbox in
+            if !inbox.isStopping { curl_multi_wakeup(multi.pointer) }
+        }
     }
 
     /// What came since the last time; nil when the thread is to end.
@@ -140,6 +147,7 @@ private struct TransferRun {
         expire()
         start()
         shareBandwidth()
+        for transfer in running.values { transfer.passBarrier() }
         var count: Int32 = 0
         curl_multi_perform(multi, &count)
         finishMessages()
