@@ -64,6 +64,9 @@ struct ControlTests {
         _ = try client.clean(dryRun: true) { _ in steps += 1 }
         #expect(steps == 500)
         #expect(try client.clean(dryRun: false) { _ in steps += 1 }.uploaded == 500 && steps == 500)
+        var findings: [ObjectReport.Finding] = []
+        #expect(try client.objects { findings.append($0) }.missing == 1)
+        #expect(findings == [FakeOperator.finding])
         var aside: [AsideReport] = []
         try client.aside { row in
             aside.append(row)
@@ -76,8 +79,8 @@ struct ControlTests {
         #expect(
             conversation.fileSystem.questions.filter { $0 != "page" }
                 == [
-                    "status", "info [97, 255]", "leftovers", "clean true", "clean false", "aside", "restore 3",
-                    "restore 4", "discard 5",
+                    "status", "info [97, 255]", "leftovers", "clean true", "clean false", "objects", "aside",
+                    "restore 3", "restore 4", "discard 5",
                 ])
         #expect(try client.daemonProcess() == getpid())
     }

@@ -78,6 +78,21 @@ final class FakeOperator: FileSystemOperator {
         return CleanReport(uploaded: dryRun ? 0 : rows.count, removed: 0, failed: 0, remaining: 0)
     }
 
+    func checkObjects(
+        _ receive: @Sendable ([ObjectReport.Finding]) async throws -> Void
+    ) async throws -> ObjectReport {
+        note("objects")
+        var report = ObjectReport(startedAt: Date(timeIntervalSince1970: 1_700_000_000))
+        report.finishedAt = report.startedAt
+        report.objects = 7
+        report.missing = 1
+        try await receive([Self.finding])
+        return report
+    }
+
+    static let finding = ObjectReport.Finding(
+        object: "p/a~1.jpg", problem: .missing, key: "a.jpg", action: "uploaded again from main")
+
     func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws {
         note("aside")
         try await receive([Self.aside])

@@ -45,6 +45,27 @@ struct AsideTests {
         }
     }
 
+    @Test(
+        "One of a file's two names is lost in main: the copy under the other one is the file, and nothing is set aside",
+        arguments: ["a.jpg", "b.jpg"], [false, true])
+    func oneOfTwoNames(lost: String, isEmptied: Bool) async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            _ = try system.core.link(try system.id("a.jpg"), parent: .root, name: Array("b.jpg".utf8))
+            try await system.settle()
+            let inode = system.inode("a.jpg")
+            unlink(system.mainPath(lost))
+            if isEmptied { try await system.write("a.jpg", photo(2)) }
+            #expect(try await system.read("b.jpg") == photo(isEmptied ? 2 : 1))
+            #expect(try system.aside().isEmpty)
+            let inodes = Set([system.inode("a.jpg"), system.inode("b.jpg")])
+            // A name that nobody has needed is not missed yet.
+            #expect(inodes == [inode] || inodes == [inode, 0])
+            #expect(system.memory.count(.get, .containing("a~")) == 0)
+            try await system.settle()
+        }
+    }
+
     @Test("I8: what the catalogue does not know after a power loss is taken over where it is, directories too")
     func unknownAfterPowerLoss() async throws {
         try await TestFileSystem.run { system in

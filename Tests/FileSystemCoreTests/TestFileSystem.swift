@@ -39,10 +39,11 @@ final class TestFileSystem: Sendable {
     /// `prepare` is given MAIN before BackupFS ever sees it. Nothing is opened if `mounting` is false.
     static func run(
         closeTimeout: Duration = .seconds(120), whenDown: BackupFileSystem.WhenDown = .waitForTimeout,
-        memory: MemoryStore = MemoryStore(), mounting: Bool = true,
+        scrubInterval: Duration = .seconds(3600), memory: MemoryStore = MemoryStore(), mounting: Bool = true,
         prepare: (TestFileSystem) throws -> Void = { _ in }, _ body: (TestFileSystem) async throws -> Void
     ) async throws {
-        let settings = BackupFileSystem.Settings(closeTimeout: closeTimeout, minimumRate: 1 << 30, whenDown: whenDown)
+        let settings = BackupFileSystem.Settings(
+            closeTimeout: closeTimeout, minimumRate: 1 << 30, whenDown: whenDown, scrubInterval: scrubInterval)
         let system = try TestFileSystem(settings, memory)
         do {
             try prepare(system)

@@ -75,15 +75,47 @@ extension BackupFileSystem {
 
     /// Opens the main copy, with its name held still, and compares it with the row.
     private func openMain(_ file: FileState, _ row: Resource) throws(FileSystemError) {
-        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) -> Descriptor? in
-            if let found = try main.openFile(directory, name, writing: false) { return found }
+        guard let found = try mainCopy(row) else { return }
+        guard let descriptor = found else {
             // Read.3: the row says main, and main does not have it.
-            noteMissing(row)
-            return nil
+            return noteMissing(row)
         }
-        guard let descriptor = found ?? nil else { return }
         if file.needsUpload { return file.offer(descriptor, isVerified: true) }
         file.offer(descriptor, isVerified: row.describes(try descriptor.status()))
+    }
+
+    /// Opens the main copy under the name that comes first, or, if only that was lost, under another one of the file's; the
+    /// names that lack it get it again.
+    ///
+    /// The outer nil: it has no name (any more). The inner one: main has no copy of it.
+    func mainCopy(_ row: Resource) throws(FileSystemError) -> Descriptor?? {
+        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            try main.openFile(directory, name, writing: false)
+        }
+        guard case .some(.none) = found, row.linkCount > 1, row.mainInode != 0 else { return found }
+        let places = try read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
+        var copy: Descriptor?
+        for place in places where copy == nil {
+            copy =
+                try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+                    guard try inode(directory, place.name) == row.mainInode else { return nil }
+                    return try main.openFile(directory, place.name, writing: false)
+                } ?? nil
+        }
+        guard let copy else { return found }
+        try nameEverywhere(copy, row.id, places)
+        return copy
+    }
+
+    /// Gives a main copy those of its file's names that main lacks.
+    func nameEverywhere(
+        _ copy: Descriptor, _ id: ResourceID, _ places: [(parent: ResourceID, name: [UInt8])]
+    ) throws(FileSystemError) {
+        for place in places {
+            _ = try atName(of: id, place) { (directory) throws(FileSystemError) in
+                if try main.status(directory, place.name) == nil { try main.link(copy, directory, place.name) }
+            }
+        }
     }
 
     func noteMissing(_ row: Resource) {

@@ -22,16 +22,20 @@ package final class BackupFileSystem: Sendable {
         package var whenDown: WhenDown
         /// Files that may be open at once; more are ENFILE.
         package var mostOpenFiles: Int
+        /// How long after one comparison of the bucket with the catalogue began the next one begins.
+        package var scrubInterval: Duration
 
         package init(
             closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8,
-            whenDown: WhenDown = .waitForTimeout, mostOpenFiles: Int = .max
+            whenDown: WhenDown = .waitForTimeout, mostOpenFiles: Int = .max,
+            scrubInterval: Duration = .seconds(3 * 86_400)
         ) {
             self.closeTimeout = closeTimeout
             self.minimumRate = minimumRate
             self.backgroundTransfers = backgroundTransfers
             self.whenDown = whenDown
             self.mostOpenFiles = mostOpenFiles
+            self.scrubInterval = scrubInterval
         }
     }
 
@@ -65,6 +69,8 @@ package final class BackupFileSystem: Sendable {
     let upkeep = BackgroundWorker(transfers: 1)
     /// What main needs about once a second.
     let mainUpkeep = BackgroundWorker(transfers: 1)
+    /// The comparison of the bucket with the catalogue.
+    let scrub = BackgroundWorker(transfers: 1)
     /// What the background works on.
     let slots = BackgroundSlots()
     /// Intents that main has followed, and whose directories are not known to be on the disk yet.

@@ -31,6 +31,10 @@ enum Setting {
     static let cleanStop = "clean"
     /// `yes` after a stop that left all of main on its disk, whatever waited for backup storage then.
     static let mainSynced = "synced"
+    /// How far the comparison of the bucket with the catalogue has come (JSON of `ScrubPosition`), and the report of the
+    /// last one that was finished.
+    static let scrub = "scrub"
+    static let scrubReport = "scrub.report"
 }
 
 extension BackupFileSystem {

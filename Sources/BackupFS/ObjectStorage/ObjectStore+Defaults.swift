@@ -44,7 +44,7 @@ extension ObjectStore {
 
 extension Result {
     /// What became of `body`.
-    init(_ body: () async throws(Failure) -> Success) async {
+    package init(_ body: () async throws(Failure) -> Success) async {
         do throws(Failure) {
             self = .success(try await body())
         } catch {
@@ -54,7 +54,7 @@ extension Result {
 }
 
 /// What `work` makes of each item, in their order; at most `width` at a time.
-func inParallel<Item: Sendable, Outcome: Sendable>(
+package func inParallel<Item: Sendable, Outcome: Sendable>(
     _ items: [Item], width: Int, _ work: @escaping @Sendable (Item) async -> Outcome
 ) async -> [Outcome] {
     await withTaskGroup(of: (Int, Outcome).self) { group in

@@ -71,6 +71,17 @@ struct ControlClient {
         return report
     }
 
+    /// Compares the bucket with the catalogue; `receive` is given what is not as it should be, as it comes.
+    func objects(_ receive: (ObjectReport.Finding) -> Void) throws(ControlFailure) -> ObjectReport {
+        var report: ObjectReport?
+        try ask(.objects, patience: nil) { answer in
+            if case .finding(let finding) = answer { receive(finding) }
+            if case .objects(let value) = answer { report = value }
+        }
+        guard let report else { throw .incomprehensible }
+        return report
+    }
+
     /// What was set aside, as it comes, until `receive` returns false.
     func aside(_ receive: (AsideReport) -> Bool) throws(ControlFailure) {
         try askUntilEnough(.aside, patience: Self.patience) { answer in
@@ -132,7 +143,7 @@ struct ControlClient {
             switch answer {
             case .done: return
             case .error(let line): throw .refused(line)
-            case .status, .info, .leftover, .aside, .step, .cleaned, .progress:
+            case .status, .info, .leftover, .aside, .step, .cleaned, .finding, .objects, .progress:
                 guard receive(answer) else { return }
             }
         }

@@ -57,7 +57,7 @@ struct ControlConversation {
                 try write(answer)
                 switch answer {
                 case .done, .error: return
-                case .status, .info, .leftover, .aside, .step, .cleaned, .progress: continue
+                case .status, .info, .leftover, .aside, .step, .cleaned, .finding, .objects, .progress: continue
                 }
             }
             var watched = [
@@ -117,6 +117,11 @@ struct ControlConversation {
                     try await outbox.putPage(steps.map { .step($0) })
                 }
                 outbox.put(.cleaned(report))
+            case .objects:
+                let report = try await fileSystem.checkObjects { findings in
+                    try await outbox.putPage(findings.map { .finding($0) })
+                }
+                outbox.put(.objects(report))
             case .aside:
                 try await fileSystem.setAside { rows in try await outbox.putPage(rows.map { .aside($0) }) }
             case .restoreAside(let id): outbox.put(.aside(try await fileSystem.restoreAside(id)))

@@ -31,6 +31,8 @@ enum ControlRequest: Sendable, Equatable {
     case leftovers
     /// Finish what they need.
     case clean(dryRun: Bool)
+    /// Compare the bucket with the catalogue.
+    case objects
     /// What was set aside.
     case aside
     /// Bring one of them back.
@@ -55,6 +57,7 @@ extension ControlRequest: Codable {
         case info
         case leftovers
         case clean
+        case objects
         case aside
         case restoreAside
         case discardAside
@@ -71,6 +74,7 @@ extension ControlRequest: Codable {
         case .info: self = .info(path: [UInt8](try container.decode(Data.self, forKey: .path)))
         case .leftovers: self = .leftovers
         case .clean: self = .clean(dryRun: try container.decode(Bool.self, forKey: .dryRun))
+        case .objects: self = .objects
         case .aside: self = .aside
         case .restoreAside: self = .restoreAside(id: try container.decode(Int64.self, forKey: .id))
         case .discardAside: self = .discardAside(id: try container.decode(Int64.self, forKey: .id))
@@ -90,6 +94,7 @@ extension ControlRequest: Codable {
         case .clean(let dryRun):
             try container.encode(Name.clean, forKey: .request)
             try container.encode(dryRun, forKey: .dryRun)
+        case .objects: try container.encode(Name.objects, forKey: .request)
         case .aside: try container.encode(Name.aside, forKey: .request)
         case .restoreAside(let id):
             try container.encode(Name.restoreAside, forKey: .request)
@@ -116,6 +121,10 @@ enum ControlAnswer: Sendable, Equatable {
     case step(CleanReport.Step)
     /// The figures of `clean`; its plan came in `step` lines.
     case cleaned(CleanReport)
+    /// An object that is not as the catalogue says.
+    case finding(ObjectReport.Finding)
+    /// The figures of `objects`; what was found came in `finding` lines.
+    case objects(ObjectReport)
     /// What a `sync` still waits for.
     case progress(SyncProgress)
     /// The last line of a request that was done.
@@ -132,6 +141,8 @@ extension ControlAnswer: Codable {
         case aside
         case step
         case cleaned
+        case finding
+        case objects
         case progress
         case done
         case error
@@ -149,6 +160,8 @@ extension ControlAnswer: Codable {
         case .aside: self = .aside(try container.decode(AsideReport.self, forKey: key))
         case .step: self = .step(try container.decode(CleanReport.Step.self, forKey: key))
         case .cleaned: self = .cleaned(try container.decode(CleanReport.self, forKey: key))
+        case .finding: self = .finding(try container.decode(ObjectReport.Finding.self, forKey: key))
+        case .objects: self = .objects(try container.decode(ObjectReport.self, forKey: key))
         case .progress: self = .progress(try container.decode(SyncProgress.self, forKey: key))
         case .done: self = .done
         case .error: self = .error(try container.decode(String.self, forKey: key))
@@ -164,6 +177,8 @@ extension ControlAnswer: Codable {
         case .aside(let report): try container.encode(report, forKey: .aside)
         case .step(let step): try container.encode(step, forKey: .step)
         case .cleaned(let report): try container.encode(report, forKey: .cleaned)
+        case .finding(let finding): try container.encode(finding, forKey: .finding)
+        case .objects(let report): try container.encode(report, forKey: .objects)
         case .progress(let progress): try container.encode(progress, forKey: .progress)
         case .done: try container.encode([String: String](), forKey: .done)
         case .error(let line): try container.encode(line, forKey: .error)

@@ -116,16 +116,18 @@ enum Assembly {
     /// Makes sure that the prefix is this catalogue's.
     ///
     /// A catalogue that has had its backup storage before is mounted without it, whatever the store says against us: the
-    /// files that main has can be read. The line to warn with is returned. A prefix that is not ours is refused.
-    static func claim(_ fileSystem: BackupFileSystem) throws(PreflightFailure) -> String? {
+    /// files that main has can be read. The line to warn with is returned. A prefix that is not ours is refused; if it
+    /// `isNew` it becomes ours, unless it is another's.
+    static func claim(_ fileSystem: BackupFileSystem, isNew: Bool = false) throws(PreflightFailure) -> String? {
         do throws(OwnershipError) {
             try waitFor { () async throws(OwnershipError) in
-                try await fileSystem.claimPrefix(deadline: .now + patience)
+                try await fileSystem.claimPrefix(isNew: isNew, deadline: .now + patience)
             }
             return nil
         } catch {
             guard case .store(let reason) = error else { throw .ownership(error) }
-            guard try !isNew(fileSystem) else { throw .backup(reason) }
+            guard !isNew else { throw .backup(reason) }
+            guard try !self.isNew(fileSystem) else { throw .backup(reason) }
             return "\(reason): mounted all the same, but files fail to close until it works"
         }
     }

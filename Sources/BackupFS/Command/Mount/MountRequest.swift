@@ -6,6 +6,8 @@ struct MountRequest: Equatable, Sendable {
     var mountPoint: BytePath
     /// The settings that were given.
     var given = BackupSettings()
+    /// Whether the backup is to begin anew in a bucket that has none.
+    var isNewBucket = false
     /// Whether to stay in the foreground.
     var foreground = false
     /// The level below which messages are not logged.

@@ -32,6 +32,9 @@ enum ReportText {
             let adoption = report.adoption
             rows.append(("adopted", "\(number(adoption.backedUp)) of \(count(adoption.files, "file")) backed up"))
         }
+        if let objects = report.objects, let end = objects.finishedAt {
+            rows.append(("bucket", "\(self.objects(objects)) on \(ReportCoding.text(end))"))
+        }
         if let failures = failures(report.failures) { rows.append(("failures", failures)) }
         if let error = backup.lastError { rows.append(("last error", terminalText(error))) }
         return table(rows) + summary(report) + "\n"
@@ -92,6 +95,18 @@ enum ReportText {
 
     /// The end of what `clean` would do.
     static func wouldClean(_ number: Int) -> String { "\(count(number, "leftover")), nothing was done\n" }
+
+    /// An object that is not as the catalogue says.
+    static func finding(_ finding: ObjectReport.Finding) -> String {
+        let file = finding.key.map { " of \(terminalText($0))" } ?? ""
+        return "\(finding.problem.rawValue): \(terminalText(finding.object))\(file): \(finding.action)\n"
+    }
+
+    /// How a comparison of the bucket with the catalogue came out.
+    static func objects(_ report: ObjectReport) -> String {
+        "\(count(report.objects, "object")), \(number(report.missing)) missing, \(number(report.damaged)) damaged, "
+            + "\(number(report.unknown)) unknown"
+    }
 
     /// What is still to do, in words: `2 uploads, 1 removal, 14 journal entries`.
     static func remaining(uploads: Int, removals: Int = 0, journal: Int) -> String {

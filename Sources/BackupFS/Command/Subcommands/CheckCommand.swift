@@ -8,16 +8,25 @@ import ObjectStorage
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Try whether it can work here: main directory, FUSE, backup storage, clock.",
-        discussion: "Writes, reads and removes one small object below .backupfs/ in backup storage; mounts nothing.")
+        discussion: """
+            Writes, reads and removes one small object below .backupfs/ in backup storage; mounts nothing.
 
-    @Argument(help: "The directory that holds, or is to hold, the files.")
+            With --objects a running mount compares the whole bucket with its catalogue: objects that are missing, that have \
+            another length, or that it does not know. What main has of the lost ones is uploaded again.
+            """)
+
+    @Argument(help: "The directory that holds, or is to hold, the files; with --objects also anything in a mount.")
     var main: BytePath
+
+    @Flag(help: "Compare the bucket of a running mount with its catalogue.")
+    var objects = false
 
     @OptionGroup var backup: BackupOptions
 
     @OptionGroup var output: JSONOption
 
     func run() throws {
+        if objects { return try compareObjects() }
         try ProcessHardening.hideSecrets()
         let checks = EnvironmentCheck(main: main, given: backup.settings.withAbsolutePaths).run()
         let failed = checks.filter { !$0.ok }.count
@@ -30,6 +39,21 @@ struct CheckCommand: ParsableCommand {
             }
         }
         guard failed == 0 else { throw CommandError.failed("\(failed) of \(checks.count) checks failed") }
+    }
+}
+
+extension CheckCommand {
+    private func compareObjects() throws {
+        let client = try ControlClient(for: main)
+        var list = ListOutput(isJSON: output.json)
+        let report = try asking { () throws(ControlFailure) in
+            try client.objects { finding in list.add(finding, ReportText.finding(finding)) }
+        }
+        list.finish(ReportText.objects(report) + "\n")
+        guard report.isSound else {
+            throw CommandError.failed(
+                "backup storage lost \(report.missing + report.damaged) objects: see \"backupfs leftovers\"")
+        }
     }
 }
 

@@ -32,6 +32,9 @@ struct MountCommand: ParsableCommand {
             valueName: "fail|timeout|wait"))
     var whenBackupIsDown: WhenBackupIsDown?
 
+    @Flag(help: "The bucket has no backup yet although MAIN had one: it was emptied, or is another one. Fill it.")
+    var newBucket = false
+
     @Flag(name: [.customShort("f"), .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
 
@@ -64,7 +67,7 @@ struct MountCommand: ParsableCommand {
         given.whenBackupIsDown = whenBackupIsDown
         return MountRequest(
             main: main, mountPoint: mountPoint, given: given.filled(from: list.settings).withAbsolutePaths,
-            foreground: foreground, logLevel: logLevel ?? list.logLevel ?? .info,
+            isNewBucket: newBucket, foreground: foreground, logLevel: logLevel ?? list.logLevel ?? .info,
             logFormat: logFormat ?? list.logFormat ?? .text, fuse: fuse,
             maximumThreads: list.maximumThreads ?? MountRequest.defaultThreads, readyDescriptor: readyDescriptor)
     }

@@ -1,5 +1,5 @@
 // What does not have to be done at once: uploads that failed, removals, journal segments, and main's upkeep. Each has a
-// task of its own that looks for what is due (DueUploads.swift, DueRemovals.swift), and sleeps until something else is.
+// task of its own that looks for what is due (DueUploads.swift, DueRemovals.swift, DueScrub.swift), and sleeps until something else is.
 // With the store down it tries a single request now and then, and goes on at full speed when one succeeds.
 
 import Catalogue
@@ -35,11 +35,12 @@ extension BackupFileSystem {
         removal.wake()
     }
 
-    /// Starts the background's tasks: uploads, removals, main's upkeep and the journal; none waits for another.
+    /// Starts the background's tasks: uploads, removals, the comparison, main's upkeep and the journal; none waits for another.
     func startBackground() {
         clampDueTimes()
         background.run { [self] in await runUploads() }
         removal.run { [self] in await runRemovals() }
+        scrub.run { [self] in await runScrub() }
         upkeep.run { [self] in
             while !upkeep.isStopped {
                 let isShipped = await shipJournal()
@@ -86,7 +87,7 @@ extension BackupFileSystem {
     /// Ends the background's tasks; false if one of them is not done before `deadline`.
     func stopBackground(until deadline: ContinuousClock.Instant) async -> Bool {
         var isQuiet = true
-        for worker in [background, removal, upkeep, mainUpkeep] where await !worker.stop(until: deadline) {
+        for worker in [background, removal, scrub, upkeep, mainUpkeep] where await !worker.stop(until: deadline) {
             isQuiet = false
         }
         return isQuiet

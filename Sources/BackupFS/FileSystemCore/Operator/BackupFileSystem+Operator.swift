@@ -32,7 +32,7 @@ extension BackupFileSystem: FileSystemOperator {
                 uploads: counters.uploadsFailed, removals: counters.removalsFailed, setAside: counters.setAside,
                 catalogue: counters.catalogueFailures, journal: counters.journalFailures,
                 changesLost: counters.changesLost),
-            adoption: try await adoption())
+            adoption: try await adoption(), objects: try await lastObjectReport())
     }
 
     /// How far the files are that main held at the first mount; how many they were is counted once.

@@ -27,6 +27,13 @@ package protocol FileSystemOperator: Sendable {
         dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
     ) async throws -> CleanReport
 
+    /// Compares the whole bucket with the catalogue now; `receive` is told what is not as it should be, page by page.
+    ///
+    /// What main has and the bucket lost is uploaded again in the background.
+    func checkObjects(
+        _ receive: @Sendable ([ObjectReport.Finding]) async throws -> Void
+    ) async throws -> ObjectReport
+
     /// What was moved out of the way in main storage, oldest first, page by page, like `leftovers`.
     func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws
 

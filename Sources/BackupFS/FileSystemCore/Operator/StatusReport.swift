@@ -20,10 +20,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var failures: Failures
     /// Files found in main storage without a row.
     package var adoption: Adoption
+    /// The last comparison of the bucket with the catalogue that was finished; nil if there was none.
+    package var objects: ObjectReport?
 
     package init(
         main: String, mountpoint: String?, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
-        aside: Int, recoveries: Recoveries, failures: Failures, adoption: Adoption
+        aside: Int, recoveries: Recoveries, failures: Failures, adoption: Adoption,
+        objects: ObjectReport? = nil
     ) {
         self.main = main
         self.mountpoint = mountpoint
@@ -35,6 +38,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.recoveries = recoveries
         self.failures = failures
         self.adoption = adoption
+        self.objects = objects
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -49,6 +53,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         try container.encode(recoveries, forKey: .recoveries)
         try container.encode(failures, forKey: .failures)
         try container.encode(adoption, forKey: .adoption)
+        try container.encode(objects, forKey: .objects)
     }
 }
 

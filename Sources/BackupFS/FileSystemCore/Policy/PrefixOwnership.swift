@@ -40,7 +40,8 @@ extension OwnershipError: CustomStringConvertible {
         case .belongsToAnother(let location):
             "\(location) belongs to another BackupFS catalogue: use another prefix, or the main directory that it belongs to"
         case .markerMissing(let location):
-            "\(location) has no BackupFS marker although this catalogue has its backup there: is it the right bucket and prefix?"
+            "\(location) has no BackupFS marker although this catalogue has its backup there: is it the right bucket "
+                + "and prefix? if the backup is to begin anew there, mount with --new-bucket"
         case .catalogueIsOlder(let location):
             "\(location) has newer names than the catalogue, which is an old copy: put the newest catalogue.sqlite back"
         case .insideAnother(let location, let other):
@@ -62,7 +63,12 @@ extension BackupFileSystem {
     }
 
     /// Makes sure that backup storage is there and its prefix is this catalogue's; claims it at the first mount.
-    package func claimPrefix(deadline: ContinuousClock.Instant) async throws(OwnershipError) {
+    ///
+    /// `isNew`: whoever mounts says that there is no backup there yet, although the catalogue had one elsewhere, or there
+    /// before it was emptied. All that main has is uploaded there soon.
+    package func claimPrefix(
+        isNew: Bool = false, deadline: ContinuousClock.Instant
+    ) async throws(OwnershipError) {
         let identity: String
         let isClaimed: Bool
         do throws(CatalogueError) {
@@ -76,7 +82,7 @@ extension BackupFileSystem {
         }
         let refusal: OwnershipError?
         do throws(ObjectStoreError) {
-            refusal = try await claimStore(identity, isClaimed: isClaimed, deadline: deadline)
+            refusal = try await claimStore(identity, isClaimed: isClaimed && !isNew, deadline: deadline)
         } catch {
             if error.meansUnreachable { noteStore(error) }
             throw .store(error)
@@ -85,6 +91,7 @@ extension BackupFileSystem {
         do throws(CatalogueError) {
             try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                 try writer.set(Setting.claimed, to: "yes")
+                if isNew { try Self.scrubNow(writer) }
             }
         } catch {
             throw .catalogue(error)

@@ -170,7 +170,7 @@ extension BackupFileSystem {
     }
 
     /// Runs `body` on the directory of one name of a resource, held still; nil if the name is not its any more.
-    private func atName<Value>(
+    func atName<Value>(
         of id: ResourceID, _ place: (parent: ResourceID, name: [UInt8]),
         _ body: (Descriptor) throws(FileSystemError) -> Value
     ) throws(FileSystemError) -> Value? {
@@ -211,11 +211,7 @@ extension BackupFileSystem {
             if isTaken == true { return true }
         }
         guard let adopted else { return file.descriptor != nil }
-        for place in places {
-            _ = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
-                if try main.status(directory, place.name) == nil { try main.link(adopted, directory, place.name) }
-            }
-        }
+        try nameEverywhere(adopted, row.id, places)
         return true
     }
 

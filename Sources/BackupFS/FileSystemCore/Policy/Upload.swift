@@ -70,10 +70,7 @@ extension BackupFileSystem {
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
         if let descriptor = file.descriptor { return descriptor }
-        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            try main.openFile(directory, name, writing: false)
-        }
-        guard let found else { return nil }
+        guard let found = try mainCopy(row) else { return nil }
         if let found { return found }
         let stamp = file.state.withLock { $0.changes }
         if let descriptor = try await fetchBegunUpload(file, row, deadline: deadline) { return descriptor }

@@ -1,0 +1,107 @@
+// The comparison of the bucket with the catalogue (Policy/ObjectScrub.swift) in its own time: a page a second while
+// nothing else is to be done, and a page a minute otherwise, so that it comes to its end whatever happens. Where it is goes on
+// record: a stop costs a page at most.
+
+import Catalogue
+import Foundation
+import ObjectStorage
+
+extension BackupFileSystem {
+    /// How long it rests between two pages, after one that failed, and when none is due.
+    private static let pause = Duration.seconds(1)
+    private static let pauseWhileBusy = Duration.seconds(60)
+    private static let pauseAfterFailure = Duration.seconds(60)
+    private static let pauseBetweenLooks = Duration.seconds(600)
+
+    /// Has the comparison begin at once: the bucket is a new one, and has nothing of what main has.
+    static func scrubNow(_ writer: CatalogueWriter) throws(CatalogueError) {
+        try writer.set(Setting.scrub, to: scrubAtOnce)
+    }
+
+    private static let scrubAtOnce = "now"
+
+    /// Compares what is due until the background is stopped; a mount has other things to do first.
+    func runScrub() async {
+        let isUrgent = try? await ask { reader throws(CatalogueError) in
+            try reader.setting(Setting.scrub) == Self.scrubAtOnce
+        }
+        var pause = isUrgent == true ? .zero : min(Self.pauseBetweenLooks, settings.scrubInterval)
+        while !scrub.isStopped {
+            await scrub.sleep(atMost: pause)
+            if !scrub.isStopped { pause = await scrubIfDue() }
+        }
+    }
+
+    /// Does a page if one is due; returns how long to rest then.
+    private func scrubIfDue() async -> Duration {
+        guard background.storeState.isReachable else { return Self.pauseAfterFailure }
+        do throws(FileSystemError) {
+            guard var position = try await duePosition() else {
+                return min(Self.pauseBetweenLooks, settings.scrubInterval)
+            }
+            let outcome: Result<[ObjectReport.Finding], FileSystemError> = await Result {
+                () async throws(FileSystemError) in try await scrubPage(&position)
+            }
+            // What was done before a failure is done.
+            try await keep(position)
+            _ = try outcome.get()
+            return slots.state(width: 1).isBusy ? Self.pauseWhileBusy : Self.pause
+        } catch {
+            logger.warning(
+                "backup storage could not be compared with the catalogue", metadata: ["error": "\(error)"])
+            return Self.pauseAfterFailure
+        }
+    }
+
+    /// Where the comparison goes on, or begins; nil if none is due.
+    private func duePosition() async throws(FileSystemError) -> ScrubPosition? {
+        guard let known: ScrubPosition = try await scrubSetting(Setting.scrub) else {
+            return ScrubPosition(now: Date())
+        }
+        guard known.isFinished else { return known }
+        let age = Date().timeIntervalSince(known.report.startedAt)
+        // One in the future was counted by a clock that has gone back.
+        let isDue = age < 0 || age >= settings.scrubInterval / .seconds(1)
+        return isDue ? ScrubPosition(now: Date()) : nil
+    }
+
+    private func keep(_ position: ScrubPosition) async throws(FileSystemError) {
+        guard let json = try? JSONEncoder().encode(position) else { return }
+        let text = String(decoding: json, as: UTF8.self)
+        try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try writer.set(Setting.scrub, to: text)
+        }
+        if position.isFinished { try await keep(finished: position.report) }
+    }
+
+    private func keep(finished report: ObjectReport) async throws(FileSystemError) {
+        guard let json = try? JSONEncoder().encode(report) else { return }
+        let text = String(decoding: json, as: UTF8.self)
+        try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try writer.set(Setting.scrubReport, to: text)
+        }
+    }
+
+    private func scrubSetting<Value: Decodable & Sendable>(_ key: String) async throws(FileSystemError) -> Value? {
+        let text = try await ask { reader throws(CatalogueError) in try reader.setting(key) }
+        return text.flatMap { try? JSONDecoder().decode(Value.self, from: Data($0.utf8)) }
+    }
+
+    /// How the last comparison came out that was finished; nil if there was none.
+    func lastObjectReport() async throws(FileSystemError) -> ObjectReport? {
+        try await scrubSetting(Setting.scrubReport)
+    }
+
+    package func checkObjects(
+        _ receive: @Sendable ([ObjectReport.Finding]) async throws -> Void
+    ) async throws -> ObjectReport {
+        var position = ScrubPosition(now: Date())
+        while !position.isFinished {
+            try Task.checkCancellation()
+            let findings = try await scrubPage(&position)
+            if !findings.isEmpty { try await receive(findings) }
+        }
+        try await keep(position)
+        return position.report
+    }
+}

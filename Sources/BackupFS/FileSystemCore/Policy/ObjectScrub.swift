@@ -1,0 +1,177 @@
+// Whether the bucket still holds what the catalogue says: its listing is compared with the versions that files live on, a
+// page at a time. What the listing seems to say is asked for once more before anything is believed: an upload or a
+// removal may have come between. Objects' lengths are compared, not their bytes.
+//
+// Versions are taken in bytewise order of their keys, which is the order of most stores' listings. One that a store lists
+// elsewhere costs a HEAD of its own, and nothing else.
+
+import Catalogue
+import Foundation
+import Glibc
+import ObjectStorage
+
+/// How far a comparison has come.
+struct ScrubPosition: Codable, Sendable {
+    /// The last key of the listing so far; nil at its beginning.
+    var listed: String?
+    /// All versions up to this key have been compared.
+    var compared = ""
+    /// Whether all of it is done.
+    var isFinished = false
+    /// What was found.
+    var report: ObjectReport
+
+    init(now: Date) { report = ObjectReport(startedAt: now) }
+}
+
+/// An object that a file lives on and that is not as it was stored.
+private struct LostObject: Sendable {
+    var version: Version
+    var problem: ObjectReport.Finding.Problem
+    var error: String
+}
+
+extension BackupFileSystem {
+    /// What is below it is BackupFS's own, and no version.
+    private static let ownPrefix = ".backupfs/"
+
+    /// Compares one page of the listing with the catalogue; returns what it found.
+    ///
+    /// If it throws, `position` says how much was done all the same.
+    func scrubPage(_ position: inout ScrubPosition) async throws(FileSystemError) -> [ObjectReport.Finding] {
+        let deadline = deadline(size: 0)
+        try await verifyOwnership(deadline: deadline)
+        let page = try await listing(after: position.listed, deadline: deadline)
+        let theirs = page.filter { !$0.key.hasPrefix(Self.ownPrefix) }
+        let sizes = Dictionary(theirs.map { ($0.key, $0.size) }) { _, last in last }
+        // After the last page everything that is left of the catalogue should have been listed.
+        let end = page.last.map(\.key) ?? CatalogueReader.afterEveryKey
+        var findings: [ObjectReport.Finding] = []
+        while position.compared < end {
+            let start = position.compared
+            let some = try await ask { reader throws(CatalogueError) in
+                try reader.storedObjects(after: start, through: end, limit: Self.rowsAtOnce)
+            }
+            findings += try await compare(some, sizes, &position.report, deadline: deadline)
+            position.compared = some.count < Self.rowsAtOnce ? end : some.last?.version.key ?? end
+        }
+        findings += try await unknownObjects(in: theirs, after: position.listed, &position.report, deadline: deadline)
+        position.report.objects += theirs.count
+        position.listed = page.last?.key
+        position.isFinished = page.isEmpty
+        if position.isFinished { position.report.finishedAt = Date() }
+        return findings
+    }
+
+    private func listing(
+        after key: String?, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> [ListedObject] {
+        do throws(ObjectStoreError) {
+            let page = try await store.list(prefix: "", after: key, deadline: deadline)
+            noteStore(nil)
+            return page
+        } catch {
+            if error.meansUnreachable { noteStore(error) }
+            throw .backup(error)
+        }
+    }
+
+    /// Compares some versions with what the listing says of them.
+    private func compare(
+        _ objects: [StoredObject], _ sizes: [String: Int64], _ report: inout ObjectReport,
+        deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> [ObjectReport.Finding] {
+        let doubtful = objects.filter { sizes[$0.version.key] != $0.version.size }
+        var lost: [LostObject] = []
+        var back = objects.filter { !$0.inBackup && sizes[$0.version.key] == $0.version.size }
+        let answers = await inParallel(doubtful, width: settings.backgroundTransfers) { [store] object in
+            await Result { () async throws(ObjectStoreError) in
+                try await store.head(object.version.key, deadline: deadline)
+            }
+        }
+        for (object, answer) in zip(doubtful, answers) {
+            let version = object.version
+            switch answer {
+            case .failure(let error): throw .backup(error)
+            case .success(nil):
+                lost.append(.init(version: version, problem: .missing, error: "backup lost the object \(version.key)"))
+            case .success(let found?) where found.size != version.size:
+                let error = "the object \(version.key) has \(found.size) bytes instead of \(version.size)"
+                lost.append(.init(version: version, problem: .damaged, error: error))
+            case .success:
+                if !object.inBackup { back.append(object) }
+            }
+        }
+        let returned = back.map(\.version)
+        if !returned.isEmpty {
+            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+                for version in returned { try writer.noteReturn(of: version) }
+            }
+        }
+        guard !lost.isEmpty else { return [] }
+        // Another bucket than ours has none of our objects.
+        try await confirmOwnership(deadline: deadline)
+        return try await note(lost, &report)
+    }
+
+    /// Rows tell the truth, and what main has is uploaded again.
+    private func note(
+        _ lost: [LostObject], _ report: inout ObjectReport
+    ) async throws(FileSystemError) -> [ObjectReport.Finding] {
+        var items: [(lost: LostObject, hasMainCopy: Bool)] = []
+        for object in lost {
+            let isThere = try atLocation(of: object.version.resource) { (directory, name) throws(FileSystemError) in
+                try main.status(directory, name).map { $0.st_mode & S_IFMT == S_IFREG } ?? false
+            }
+            items.append((object, isThere ?? false))
+        }
+        let known = items
+        let outcomes = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+            var outcomes: [(loss: ObjectLoss, path: String)?] = []
+            for item in known {
+                let loss = try writer.noteLoss(
+                    of: item.lost.version, hasMainCopy: item.hasMainCopy, error: item.lost.error, now: currentTime())
+                let path = try writer.reader.lastPath(of: item.lost.version.resource)
+                outcomes.append(loss.map { ($0, displayPath(Array(path.joined(separator: [UInt8(ascii: "/")])))) })
+            }
+            return outcomes
+        }
+        var findings: [ObjectReport.Finding] = []
+        for (object, outcome) in zip(lost, outcomes) {
+            guard let outcome else { continue }
+            if outcome.loss == .uploadedAgain {
+                // Not marked: the row is marked already, and a write that marks it again does no harm.
+                files.peek(object.version.resource)?.state.withLock { $0.changes += 1 }
+            }
+            if object.problem == .missing { report.missing += 1 } else { report.damaged += 1 }
+            logger.error(
+                "an object is not in backup as it was stored",
+                metadata: ["inode": "\(object.version.resource.rawValue)", "error": "\(object.error)"])
+            findings.append(
+                .init(
+                    object: store.fullKey(object.version.key), problem: object.problem, key: outcome.path,
+                    action: outcome.loss == .uploadedAgain ? "uploaded again from main" : "no storage has the file"))
+        }
+        wakeBackground()
+        return findings
+    }
+
+    /// Objects that are not ours, or not any more; they stay as they are.
+    private func unknownObjects(
+        in page: [ListedObject], after key: String?, _ report: inout ObjectReport, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> [ObjectReport.Finding] {
+        let keys = page.map(\.key)
+        let known = try await ask { reader throws(CatalogueError) in try reader.knownKeys(keys) }
+        let unknown = keys.filter { !known.contains($0) }
+        guard !unknown.isEmpty else { return [] }
+        // One that was just removed, and its version forgotten, is not listed any more.
+        let still = Set(try await listing(after: key, deadline: deadline).map(\.key))
+        let left = unknown.filter { still.contains($0) }
+        report.unknown += left.count
+        if !left.isEmpty {
+            logger.notice(
+                "backup storage has objects that the catalogue does not know", metadata: ["count": "\(left.count)"])
+        }
+        return left.map { .init(object: store.fullKey($0), problem: .unknown, key: nil, action: "left as it is") }
+    }
+}
