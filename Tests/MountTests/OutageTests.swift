@@ -99,6 +99,27 @@ struct OutageTests {
         }
     }
 
+    @Test("A stop during an outage waits for no upload, and loses nothing", .enabled(if: S3Server.isThere))
+    func stopped() async throws {
+        try await Sandbox.run(.s3, options: ["--close-timeout", "1h"]) { sandbox in
+            try sandbox.proxy.set("status", status: 503)
+            let writer = Crowd(1) { _ in try? writeFile(sandbox.path("a.jpg"), photo(1)) }
+            try eventually("the outage is known, and told") {
+                let backup = try sandbox.status().backup
+                return !backup.reachable && backup.lastError?.contains("503") == true
+            }
+            #expect(try sandbox.stop() == 0)
+            _ = writer.wait()
+            #expect(sandbox.log.contains("some programs were still waiting"))
+            try sandbox.proxy.set("pass")
+            // What was written is on the disk, whatever the uploads did: a machine that boots now has it, too.
+            try sandbox.start(environment: ["BACKUPFS_BOOT_ID": "another"])
+            try sandbox.settle()
+            #expect(try readFile(sandbox.path("a.jpg")) == photo(1))
+            #expect(try sandbox.backedUp("a.jpg") == photo(1))
+        }
+    }
+
     @Test(
         "--when-backup-is-down fail: after one close that waited, others fail at once; it heals",
         .enabled(if: S3Server.isThere))

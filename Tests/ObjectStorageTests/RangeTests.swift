@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Synchronization
 import Testing
@@ -59,6 +60,21 @@ struct RangeTests {
             let found = try await Self.get(Self.retrying(store))
             #expect(found == Self.bytes)
             #expect(server.requests.count == 5)
+        }
+    }
+
+    @Test("An object that comes slowly comes: each part after the first has the whole time")
+    func slowParts() async throws {
+        // Two parts at a time, six after the first: nine seconds in all.
+        let bytes = largeBytes(31 << 20)
+        try await Self.bucket(bytes).with { request, bucket in
+            if request.headers["if-match"] != nil { Thread.sleep(forTimeInterval: 3) }
+            return bucket(request)
+        } _: { store, _ in
+            let target = try TemporaryFile([])
+            _ = try await store.get(
+                "v.mp4", into: target.descriptor, limit: Int64(bytes.count), deadline: .now + .seconds(8))
+            #expect(try target.contents == bytes)
         }
     }
 

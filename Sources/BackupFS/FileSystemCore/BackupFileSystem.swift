@@ -50,7 +50,7 @@ package final class BackupFileSystem: Sendable {
     }
 
     /// Ten years: longer than a machine is up, and no clock's arithmetic overflows.
-    private static let forEver = Duration.seconds(315_360_000)
+    static let forEver = Duration.seconds(315_360_000)
 
     let settings: Settings
     let main: MainStorage

@@ -97,12 +97,12 @@ extension BackupFileSystem {
     ///
     /// What is not finished then is recorded and goes on at the next start. With backup storage down nothing is waited for.
     package func shutdown(timeout: Duration) async {
-        let patience = background.storeState.isReachable ? timeout : min(timeout, .seconds(1))
+        let patience = isBackupReachable ? timeout : min(timeout, .seconds(1))
         let deadline = ContinuousClock.now + patience
         let isQuiet = await stopBackground(until: deadline)
         finishIntents()
         do throws(FileSystemError) {
-            if background.storeState.isReachable { try await syncJournal(deadline: deadline) }
+            if isBackupReachable { try await syncJournal(deadline: deadline) }
         } catch {
             logger.warning("the journal is shipped at the next start", metadata: ["error": "\(error)"])
         }

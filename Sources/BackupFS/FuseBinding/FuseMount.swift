@@ -69,10 +69,13 @@ package final class FuseMount: @unchecked Sendable {
         fileSystem.onContentChange.withLock { $0 = { [notifications] id in notifications.invalidate(id) } }
     }
 
+    /// How often it looks whether waiting for the last answers is of any use, in seconds.
+    private static let look = 1.0
+
     /// Answers requests until the file system is unmounted or `stop` is called; unmounted when it returns.
     ///
-    /// `patience` bounds the wait for answers that are still under way then.
-    package func serve(patience: Duration) {
+    /// `patience` bounds the wait for answers that are still under way then; `isHopeless` ends it when none will come soon.
+    package func serve(patience: Duration, isHopeless: () -> Bool = { false }) {
         let configuration = fuse_loop_cfg_create()
         fuse_loop_cfg_set_max_threads(configuration, UInt32(maximumThreads))
         fuse_loop_cfg_set_idle_threads(configuration, UInt32(maximumThreads))
@@ -80,8 +83,12 @@ package final class FuseMount: @unchecked Sendable {
         fuse_loop_cfg_destroy(configuration)
         if result < 0 { logger.error("the loop of requests ended", metadata: ["error": "\(errnoText(-result))"]) }
         // Whoever waits in close gets an answer if it comes in time.
-        let seconds = Double(patience.components.seconds)
-        let isQuiet = server.replies.wait(timeout: .now() + seconds) == .success
+        let deadline = ContinuousClock.now + patience
+        var isQuiet = false
+        repeat {
+            isQuiet = server.replies.wait(timeout: .now() + Self.look) == .success
+        } while !isQuiet && .now < deadline && !isHopeless()
+        if !isQuiet { logger.warning("some programs were still waiting: their calls fail") }
         notifications.stop()
         unmount()
         // A late answer, or a notification that is stuck in the kernel, would use a session that is gone: the process

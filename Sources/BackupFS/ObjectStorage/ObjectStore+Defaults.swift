@@ -3,6 +3,8 @@
 extension ObjectStore {
     package var proof: String? { nil }
 
+    package var outage: ObjectStoreError? { nil }
+
     /// Whatever a file can have.
     package var largestObject: Int64 { .max }
 

@@ -15,6 +15,8 @@ package protocol ObjectStore: Sendable {
 
     /// How the store proves that an upload has arrived intact, on one line; nil as long as no check has found out.
     var proof: String? { get }
+    /// The last failure of an outage that goes on, as far as that is known; nil while the store answers.
+    var outage: ObjectStoreError? { get }
 
     /// The bytes of the largest object that the store takes.
     var largestObject: Int64 { get }
@@ -37,6 +39,9 @@ package protocol ObjectStore: Sendable {
     ///
     /// The file is then exactly as long as the object; after an error its content is undefined. Throws `.notFound` only
     /// if the store says that the object is not there, and `.corrupted` if it has more than `limit` bytes.
+    ///
+    /// An object that comes in parts has the time until `deadline` anew for each part, so that what comes slowly comes all
+    /// the same; with nothing coming it ends no later than that time after its last part began.
     func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary

@@ -21,6 +21,8 @@ final class LateStore: ObjectStore {
 
     var proof: String? { known?.proof }
 
+    var outage: ObjectStoreError? { known?.outage }
+
     func digestPlan(length: Int64) -> DigestPlan { known?.digestPlan(length: length) ?? .content }
 
     var largestObject: Int64 { known?.largestObject ?? .max }

@@ -133,7 +133,8 @@ struct MountSession {
         logger.notice("mounted", metadata: ["main": "\(plan.mainText)", "mountpoint": "\(plan.mountPointText)"])
         let location = terminalText(plan.settings.backup ?? "")
         say(.ready("mounted \(plan.places.main) at \(plan.places.mountPoint), backed up to \(location)"))
-        mount.serve(patience: Self.replyPatience)
+        // In an outage nothing is waited for: what was written is in main, and the catalogue knows what lacks its backup.
+        mount.serve(patience: Self.replyPatience) { !fileSystem.isBackupReachable }
         signals.disarm()
         drain(fileSystem)
     }

@@ -29,6 +29,9 @@ extension BackupFileSystem {
         }
     }
 
+    /// Whether backup storage answered when it was last asked, be it with a request that is not given up yet.
+    package var isBackupReachable: Bool { background.storeState.isReachable && store.outage == nil }
+
     /// Something may be due.
     func wakeBackground() {
         background.wake()

@@ -22,7 +22,9 @@ extension BackupFileSystem: FileSystemOperator {
         let counters = counters.now
         return StatusReport(
             main: main.path, mountpoint: mountPoint.withLock { $0 },
-            backup: .init(url: store.location, reachable: storage.isReachable, lastError: storage.lastError),
+            backup: .init(
+                url: store.location, reachable: isBackupReachable,
+                lastError: store.outage.map { "\($0)" } ?? storage.lastError),
             resources: .init(creating: counts.creating, created: counts.created, deleted: counts.deleted),
             pending: .init(
                 uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal),

@@ -10,10 +10,12 @@ extension BackupFileSystem {
     private static let recoveryAttempts = 3
 
     /// Brings the main copy back; returns at once if it is there.
+    ///
+    /// Waits as long as the object comes: the store ends it when nothing has come for long enough.
     package func recover(_ file: FileState) async throws(FileSystemError) {
         let size = (try? liveRow(file.id).size) ?? 0
         let deadline = deadline(size: size)
-        try await once(file, \.recovery, unless: \.hasMainCopy, deadline: deadline) {
+        try await once(file, \.recovery, unless: \.hasMainCopy, deadline: .now + Self.forEver) {
             () async throws(FileSystemError) in
             do throws(FileSystemError) {
                 try await self.fetch(file, deadline: deadline)
@@ -113,8 +115,9 @@ extension BackupFileSystem {
                 _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
             }
             guard try Int64(sizeOf(staged)) == version.size,
-                try await BulkWork.digests(of: staged, length: version.size, .content, deadline: deadline).sha256
-                    == version.sha256
+                try await BulkWork.digests(
+                    of: staged, length: version.size, .content, deadline: self.deadline(size: version.size)
+                ).sha256 == version.sha256
             else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }

@@ -36,6 +36,9 @@ final class OutageGate: Sendable {
 
     deinit { state.withLock { $0.prober }?.cancel() }
 
+    /// What is known of the outage that goes on; nil if there is none.
+    var outage: ObjectStoreError? { state.withLock { $0.breaker.outage } }
+
     /// How often the store went down so far.
     var outages: Int { state.withLock { $0.breaker.outages } }
 

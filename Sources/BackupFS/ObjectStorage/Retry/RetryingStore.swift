@@ -51,6 +51,7 @@ package final class RetryingStore: ObjectStore {
     package var location: String { inner.location }
     package var discoveries: [StoreDiscovery] { inner.discoveries }
     package var proof: String? { inner.proof }
+    package var outage: ObjectStoreError? { gate.outage }
     package var largestObject: Int64 { inner.largestObject }
 
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }

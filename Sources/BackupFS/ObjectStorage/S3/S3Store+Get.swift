@@ -26,10 +26,12 @@ extension S3Store {
         guard rest.isEmpty || first.etag != nil else {
             return try await getWhole(key, into: descriptor, limit: limit, deadline: deadline)
         }
+        let patience = ContinuousClock.now.duration(to: deadline)
         _ = try await inParallel(
             rest, width: configuration.transfers,
             throwing: { offset async throws(ObjectStoreError) in
                 let length = min(cut.preferred, range.total - offset)
+                let deadline = ContinuousClock.now + patience
                 let part = try await self.fetch(
                     target, offset: offset, length: length, ifMatch: first.etag, deadline: deadline)
                 try await self.check(part, key: key, length: length, total: range.total, deadline: deadline)
