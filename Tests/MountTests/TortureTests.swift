@@ -37,6 +37,11 @@ struct TortureTests {
     @Test("Six power cuts", .enabled(if: hasPowerCuts, "needs e2fsprogs and loop devices"))
     func powerCut() throws { try torture(["--power-loss", "--cycles", "6", "--load", "0.3"]) }
 
+    @Test("Reboots in an outage, lost objects, and a disk that goes and comes back", .enabled(if: hasPowerCuts))
+    func troubles() throws {
+        try torture(["--troubles", "--power-loss", "--cycles", "6", "--load", "0.3", "--seed", "3"])
+    }
+
     @Test(
         "Deaths and failures between two steps",
         arguments: [
