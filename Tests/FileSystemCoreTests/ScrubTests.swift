@@ -63,6 +63,23 @@ struct ScrubTests {
         }
     }
 
+    @Test("What is uploaded again keeps its time, also where a power cut has taken that from main")
+    func time() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            let time = Nanoseconds(1_131_562_214) * 1_000_000_000
+            _ = try system.core.setAttributes(try system.id("a.jpg"), AttributeChanges(modified: .to(time)))
+            let torn = [timespec](repeating: timespec(tv_sec: 1_795_646_251, tv_nsec: 0), count: 2)
+            #expect(utimensat(AT_FDCWD, system.mainPath("a.jpg"), torn, 0) == 0)
+            let key = try system.key("a.jpg")
+            system.memory[key] = nil
+            _ = try await system.core.compared()
+            try await system.settle()
+            #expect(try system.key("a.jpg") != key)
+            #expect(try system.row("a.jpg")?.modified == time)
+        }
+    }
+
     @Test("A file that neither main nor backup has is a leftover, until its object is back")
     func lostEverywhere() async throws {
         try await TestFileSystem.run { system in

@@ -7,7 +7,6 @@
 
 import Catalogue
 import Foundation
-import Glibc
 import ObjectStorage
 
 /// How far a comparison has come.
@@ -120,8 +119,11 @@ extension BackupFileSystem {
     ) async throws(FileSystemError) -> [ObjectReport.Finding] {
         var items: [(lost: LostObject, hasMainCopy: Bool)] = []
         for object in lost {
-            let isThere = try atLocation(of: object.version.resource) { (directory, name) throws(FileSystemError) in
-                try main.status(directory, name).map { $0.st_mode & S_IFMT == S_IFREG } ?? false
+            let id = object.version.resource
+            let isThere = try atLocation(of: id) { (directory, name) throws(FileSystemError) in
+                guard let copy = try main.openFile(directory, name, writing: false) else { return false }
+                try giveTime(to: copy, of: id)
+                return true
             }
             items.append((object, isThere ?? false))
         }
@@ -154,6 +156,19 @@ extension BackupFileSystem {
         }
         wakeBackground()
         return findings
+    }
+
+    /// Gives a main copy that nobody has changed the time that its row has: a power cut may have taken it from main, and the
+    /// upload takes main's for the file's.
+    private func giveTime(to copy: Descriptor, of id: ResourceID) throws(FileSystemError) {
+        let file = files.acquire(id)
+        defer { files.release(file) }
+        try file.contentGate.exclusive { () throws(FileSystemError) in
+            let row = try liveRow(id)
+            guard !row.needsUpload, !file.needsUpload else { return }
+            try main.setAttributes(
+                of: copy, mode: nil, uid: nil, gid: nil, accessed: nil, modified: row.modified.timespec)
+        }
     }
 
     /// Objects that are not ours, or not any more; they stay as they are.
