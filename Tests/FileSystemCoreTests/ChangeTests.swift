@@ -120,13 +120,10 @@ struct ChangeTests {
             let handle = try await system.open("a.jpg", writing: true, truncating: false)
             try await system.core.prepareForChange(handle.file)
             // Another writer's mark is committed, and on its way to the disk.
-            handle.file.state.withLock { state in
-                state.isMarked = true
-                state.marks += 1
-            }
-            #expect(!handle.file.state.withLock { $0.isSafelyMarked })
+            _ = handle.file.content { $0.marking() }
+            #expect(!handle.file.content { $0.isMarked })
             try system.core.beginWrite(handle.file)
-            #expect(handle.file.state.withLock { $0.isSafelyMarked })
+            #expect(handle.file.content { $0.isMarked })
             try system.core.endWrite(handle.file)
             try await system.core.flush(handle)
             system.core.close(handle)

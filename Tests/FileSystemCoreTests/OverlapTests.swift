@@ -67,7 +67,7 @@ struct OverlapTests {
                     isReading.wait()
                 }
                 async let close: Void = core.flush(handle)
-                try await system.eventually("the upload has begun") { handle.file.state.withLock { $0.upload != nil } }
+                try await system.eventually("the upload has begun") { handle.file.isUnderWay(.upload) }
                 // Long enough to have read the row, most of the time; the close succeeds in any case.
                 try await Task.sleep(for: .milliseconds(50))
                 isReading.signal()

@@ -110,6 +110,39 @@ struct TornMainTests {
         }
     }
 
+    @Test(
+        "I1, I4: the same of a new file and of an overwritten one: its size is shown and its bytes are read before anything is uploaded again",
+        arguments: [false, true])
+    func acknowledgedIsRead(isOverwritten: Bool) async throws {
+        try await TestFileSystem.run { system in
+            if isOverwritten { try await system.write("a.jpg", photo(1, size: 100)) }
+            let gate = Gate()
+            system.store.inject(.holdAnswer(gate), on: [.put], keys: .prefix("a~"))
+            let core = system.core
+            let handle =
+                isOverwritten
+                ? try await system.open("a.jpg", writing: true, truncating: true) : try system.create("a.jpg")
+            try await system.put(handle, photo(2))
+            let close = Task { try await core.flush(handle) }
+            await gate.reached()
+            try await system.crash()
+            gate.open()
+            _ = await close.result
+            try system.lose("a.jpg")
+            try await system.openUnstarted {
+                $0.inject(.fail(.rejected(code: "Test", message: "no")), on: [.put], keys: .prefix("a~"))
+            }
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
+            try system.start(afterPowerLoss: true)
+            #expect(try system.core.attributes(try system.id("a.jpg")).row.size == 5000)
+            #expect(try await system.read("a.jpg") == photo(2))
+            system.store.heal()
+            try await system.settle()
+            #expect(try system.inBackup("a.jpg") == photo(2))
+            #expect(system.core.counters.now.changesLost == 0)
+        }
+    }
+
     @Test("A clock that goes back puts nothing to sleep")
     func clockGoesBack() async throws {
         var watch = ClockWatch(now: 1_000_000_000_000, sinceBoot: 5_000_000_000)

@@ -86,8 +86,11 @@ extension CatalogueReader {
     }
 
     /// Whether an upload of the file was begun whose end is not known.
-    package func hasBegunUpload(_ id: ResourceID) throws(CatalogueError) -> Bool {
-        try versions(of: id).contains { $0.state == .uploading }
+    package func hasBegunUpload(_ id: ResourceID) throws(CatalogueError) -> Bool { try begunUpload(id) != nil }
+
+    /// The version whose upload was begun last, and whose end is not known.
+    package func begunUpload(_ id: ResourceID) throws(CatalogueError) -> Version? {
+        try versions(of: id).last { $0.state == .uploading }
     }
 
     /// Files with a version in backup whose content may not be there.

@@ -87,7 +87,7 @@ extension CatalogueWriter {
     }
 
     /// What is known of the main copy at the moment of an upload.
-    package struct MainCopy: Equatable, Sendable {
+    package struct MainCopy: Hashable, Sendable {
         package var inode: UInt64
         package var size: Int64
         package var modified: Nanoseconds

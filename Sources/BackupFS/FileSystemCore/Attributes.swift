@@ -51,7 +51,13 @@ extension BackupFileSystem {
             let status = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 try main.status(directory, name)
             }
-            if let status = status ?? nil { overlay(&result, status) }
+            if let status = status ?? nil {
+                overlay(&result, status)
+            } else if let begun = try read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }) {
+                // Main has lost it, maybe with the power: what was sent last is the file, if it arrived.
+                result.row.size = begun.size
+                result.blocks = begun.size / 512 + (begun.size % 512 > 0 ? 1 : 0)
+            }
         }
         return result
     }

@@ -25,7 +25,7 @@ extension BackupFileSystem {
         // O_TRUNC changes the file through a handle that cannot write: its close answers for that.
         let changes = writing || truncating
         let handle = FileHandle(file: file, isWritable: changes)
-        if changes { file.state.withLock { $0.writers += 1 } }
+        if changes { file.content { $0.writerCame() } }
         do throws(FileSystemError) {
             // Read while the file is in use: nobody's upload can end between this and `load`.
             let (known, path) = try read { reader throws(CatalogueError) in
@@ -37,7 +37,7 @@ extension BackupFileSystem {
             // A new file's row may say so later than the file is there (Write.3).
             if file.descriptor == nil, row.inMain || row.status == .creating, row.status != .deleted {
                 if let path, let copy = main.openFile(path, as: row) {
-                    file.offer(copy, isVerified: true)
+                    file.offer(copy, .verified)
                 } else {
                     try openMain(file, row)
                 }
@@ -45,9 +45,7 @@ extension BackupFileSystem {
                 file.doubt(row)
             }
             if truncating { try truncateOpen(handle, to: 0) }
-            let isReady = file.state.withLock { state in
-                state.descriptor == nil ? row.size > 0 && row.inBackup : state.isVerified
-            }
+            let isReady = file.content { $0.copy == nil ? row.size > 0 && row.inBackup : $0.trust > .none }
             return isReady ? .ready(handle) : .mustPrepare(handle)
         } catch {
             close(handle)
@@ -80,8 +78,8 @@ extension BackupFileSystem {
             // Read.3: the row says main, and main does not have it.
             return noteMissing(row)
         }
-        if file.needsUpload { return file.offer(descriptor, isVerified: true) }
-        file.offer(descriptor, isVerified: row.describes(try descriptor.status()))
+        let status = try descriptor.status()
+        file.offer(descriptor, file.needsUpload || row.describes(status) ? .verified : .none)
     }
 
     /// Opens the main copy under the name that comes first, or, if only that was lost, under another one of the file's; the
@@ -128,7 +126,7 @@ extension BackupFileSystem {
     /// Whether the file can be changed as it is: its main copy is there, and no rotten bit of it would be backed up with the
     /// change (I3).
     package func isReadyForChange(_ file: FileState) -> Bool {
-        file.state.withLock { $0.descriptor != nil && !$0.mustCompare }
+        file.content { $0.isReadyForChange }
     }
 
     /// Makes the file ready for a change that keeps some of its content: brings the main copy back, and compares it with the
@@ -143,43 +141,32 @@ extension BackupFileSystem {
     ///
     /// `endWrite` must follow.
     func beginWrite(_ file: FileState) throws(FileSystemError) {
-        let isMarked = file.state.withLock { state in
-            state.changes += 1
-            return state.isSafelyMarked
+        guard file.content({ $0.writeBegins() }) else { return }
+        do throws(FileSystemError) {
+            try mark(file)
+        } catch {
+            // It does not happen.
+            _ = file.content { $0.writeEnded() }
+            throw error
         }
-        if !isMarked { try mark(file) }
     }
 
     /// The write has touched the file (or failed to): an upload that overlapped it does not count.
     func endWrite(_ file: FileState) throws(FileSystemError) {
-        let isMarked = file.state.withLock { state in
-            state.changes += 1
-            return state.isSafelyMarked
-        }
-        if !isMarked { try mark(file) }
+        if file.content({ $0.writeEnded() }) { try mark(file) }
     }
 
     /// A power cut must not leave a backed-up file's row without the mark: what is in main would pass for what is in backup.
     ///
     /// A writer that comes while another one's mark is on its way to the disk waits for it, too.
     private func mark(_ file: FileState) throws(FileSystemError) {
-        let durability: Durability = file.state.withLock { $0.isInBackup } ? .powerLoss : .processCrash
-        let number: UInt64
-        do throws(FileSystemError) {
-            number = try change(durability) { writer throws(CatalogueError) in
-                try writer.markNeedsUpload(file.id, due: nil)
-                // In the order of transactions: a commit of an upload that comes after this one takes it back.
-                return file.state.withLock { state in
-                    state.isMarked = true
-                    state.marks += 1
-                    return state.marks
-                }
-            }
-        } catch {
-            file.state.withLock { $0.isMarked = false }
-            throw error
+        let durability: Durability = file.content { $0.isInBackup } ? .powerLoss : .processCrash
+        let turn = try change(durability) { writer throws(CatalogueError) in
+            try writer.markNeedsUpload(file.id, due: nil)
+            // In the order of transactions: a commit of an upload that comes after this one takes it back.
+            return file.content { $0.marking() }
         }
-        file.state.withLock { $0.safeMark = max($0.safeMark, number) }
+        file.content { $0.marked(turn) }
         try reach("write.marked")
     }
 
@@ -219,7 +206,7 @@ extension BackupFileSystem {
             let result = file.contentGate.shared { ftruncate(descriptor.number, off_t(size)) }
             guard result == 0 else { throw .main(errno: errno, during: "truncate") }
             // Nothing is left that could be wrong.
-            if size == 0 { file.state.withLock { $0.isCompared = true } }
+            if size == 0 { file.content { $0.emptied() } }
         }
         try endWrite(file)
         try outcome.get()
@@ -234,7 +221,7 @@ extension BackupFileSystem {
         try main.setAttributes(
             of: staged, mode: try forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
         // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
-        if try !placeInMain(file, stagedName, staged) { file.offer(staged, isVerified: true, isCompared: true) }
+        if try !placeInMain(file, stagedName, staged) { file.offer(staged, .compared) }
     }
 
     /// truncate(2): the new version is in backup before this returns.
@@ -291,7 +278,7 @@ extension BackupFileSystem {
     /// What is not in backup yet is handed to the background.
     package func close(_ handle: FileHandle) {
         if handle.isWritable {
-            handle.file.state.withLock { $0.writers -= 1 }
+            handle.file.content { $0.writerWent() }
             handOver(handle.file)
         }
         files.release(handle.file)
@@ -299,7 +286,7 @@ extension BackupFileSystem {
 
     /// Hands what nobody can write any more, and backup does not have, to the background.
     private func handOver(_ file: FileState) {
-        guard file.state.withLock({ $0.writers == 0 && $0.changes > $0.backedUp }) else { return }
+        guard file.content({ $0.isForBackground }) else { return }
         recordWork("Write.retry") { writer throws(CatalogueError) in
             try writer.makeUploadDue(file.id, now: currentTime())
         }

@@ -45,12 +45,7 @@ extension BackupFileSystem {
         }
         let file = files.acquire(row.id)
         file.load(row)
-        file.offer(descriptor, isVerified: true, isCompared: true)
-        file.state.withLock { state in
-            // Write.3 says so in the row.
-            state.isMarked = true
-            state.writers += 1
-        }
+        file.content { $0.created(descriptor) }
         return (try self.attributes(of: row), FileHandle(file: file, isWritable: true))
     }
 

@@ -165,13 +165,15 @@ extension BackupFileSystem {
             }
             if isSettled == true { continue }
             if try mayBeAcknowledged(row) { continue }
-            // The version in backup is the last acknowledged one and is the file.
+            // The version in backup is the last acknowledged one and is the file; or that is one whose upload was begun, if
+            // its object is there, which the next upload or read asks.
             _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 try setAside(directory, name, .unacknowledged, of: row.id)
             }
             pass("repair.aside")
             try change(.processCrash) { writer throws(CatalogueError) in
                 try writer.markNotInMain(row.id)
+                guard try !writer.reader.hasBegunUpload(row.id) else { return }
                 try writer.settleUpload(row.id, now: currentTime())
             }
         }

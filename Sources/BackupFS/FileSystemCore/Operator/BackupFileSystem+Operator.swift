@@ -166,9 +166,7 @@ extension BackupFileSystem: FileSystemOperator {
                     }
                     return true
                 }
-                file.state.withLock { state in
-                    if state.changes == state.backedUp { state.changes += 1 }
-                }
+                file.content { if !$0.needsUpload { $0.uploadWanted() } }
                 try await backUp(file, deadline: deadline(size: mainSize(file, row)))
                 return true
             case .deletedButStored, .supersededVersion, .abandonedVersion:

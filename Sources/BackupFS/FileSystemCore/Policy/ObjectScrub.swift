@@ -142,8 +142,7 @@ extension BackupFileSystem {
         for (object, outcome) in zip(lost, outcomes) {
             guard let outcome else { continue }
             if outcome.loss == .uploadedAgain {
-                // Not marked: the row is marked already, and a write that marks it again does no harm.
-                files.peek(object.version.resource)?.state.withLock { $0.changes += 1 }
+                files.peek(object.version.resource)?.content { $0.uploadWanted() }
             }
             if object.problem == .missing { report.missing += 1 } else { report.damaged += 1 }
             logger.error(
@@ -179,9 +178,17 @@ extension BackupFileSystem {
         let known = try await ask { reader throws(CatalogueError) in try reader.knownKeys(keys) }
         let unknown = keys.filter { !known.contains($0) }
         guard !unknown.isEmpty else { return [] }
-        // One that was just removed, and its version forgotten, is not listed any more.
+        // One that was just removed, and its version forgotten, is not listed any more; one that is not, because others came
+        // before it, is asked for.
         let still = Set(try await listing(after: key, deadline: deadline).map(\.key))
-        let left = unknown.filter { still.contains($0) }
+        var left = unknown.filter { still.contains($0) }
+        for key in unknown where !still.contains(key) {
+            do throws(ObjectStoreError) {
+                if try await store.head(key, deadline: deadline) != nil { left.append(key) }
+            } catch {
+                throw .backup(error)
+            }
+        }
         report.unknown += left.count
         if !left.isEmpty {
             logger.notice(

@@ -15,7 +15,7 @@ extension BackupFileSystem {
     package func recover(_ file: FileState) async throws(FileSystemError) {
         let size = (try? liveRow(file.id).size) ?? 0
         let deadline = deadline(size: size)
-        try await once(file, \.recovery, unless: \.hasMainCopy, deadline: .now + Self.forEver) {
+        try await once(file, .recovery, unless: \.hasCopy, deadline: .now + Self.forEver) {
             () async throws(FileSystemError) in
             do throws(FileSystemError) {
                 try await self.fetch(file, deadline: deadline)
@@ -33,8 +33,10 @@ extension BackupFileSystem {
     private func fetch(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         var lastError = FileSystemError.inNoStorage
         for _ in 1...Self.recoveryAttempts {
-            let stamp = file.state.withLock { $0.changes }
+            let stamp = file.content { $0.stamp }
             let row = try liveRow(file.id)
+            // What arrived in backup last, though no row says so (any more): its close may have returned.
+            if row.needsUpload, try await fetchBegunUpload(file, row, deadline: deadline) != nil { return }
             // Read.4: does the row say backup?
             guard row.inBackup, let version = try storedVersion(of: row) else { throw .inNoStorage }
             do throws(FileSystemError) {
@@ -70,23 +72,18 @@ extension BackupFileSystem {
     /// upload may pass it off as what was written.
     ///
     /// `stamp` is the count of changes from when main had no copy.
-    func noteLostChange(_ file: FileState, stamp: UInt64) async throws(FileSystemError) {
+    func noteLostChange(_ file: FileState, stamp: Content<Descriptor>.Stamp) async throws(FileSystemError) {
         let id = file.id
         let isLost = try await changeLater(.processCrash) { writer throws(CatalogueError) in
             // A write that came since is waiting for its upload.
-            let isUnchanged = file.state.withLock { state in
-                guard state.changes == stamp else { return false }
-                state.backedUp = stamp
-                state.isMarked = false
-                return true
-            }
-            guard isUnchanged else { return false }
+            guard file.content({ $0.changeLosing(stamp) }) else { return false }
             try writer.settleUpload(id, now: currentTime())
             try writer.noteError(
                 id, error: "a change was lost with its main copy before it was backed up", now: currentTime())
             return true
         }
         guard isLost else { return }
+        file.content { $0.uploadNotNeeded(stamp) }
         wakeBackground()
         counters.add(\.changesLost)
         logger.error(
@@ -135,7 +132,7 @@ extension BackupFileSystem {
         pass("recover.synced")
         let isPlaced = try placeInMain(file, stagedName, staged)
         // Deleted, and still open: its programs read on, main gets nothing.
-        if !isPlaced { file.offer(staged, isVerified: true, isCompared: true) }
+        if !isPlaced { file.offer(staged, .compared) }
     }
 
     private func sizeOf(_ file: Descriptor) throws(ObjectStoreError) -> Int {
@@ -225,6 +222,6 @@ extension BackupFileSystem {
         try change(.processCrash) { writer throws(CatalogueError) in
             try writer.markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
-        file.offer(copy, isVerified: true, isCompared: true)
+        file.offer(copy, .compared)
     }
 }

@@ -57,24 +57,17 @@ extension BackupFileSystem {
     ///
     /// The file stays in use until the work ends. Throws `.backupTimedOut` to a caller whose deadline comes first.
     func once(
-        _ file: FileState, _ slot: WritableKeyPath<FileState.State, SharedWork?> & Sendable,
-        unless isDone: KeyPath<FileState.State, Bool>, deadline: ContinuousClock.Instant,
+        _ file: FileState, _ kind: FileState.Work, unless isDone: (Content<Descriptor>) -> Bool,
+        deadline: ContinuousClock.Instant,
         _ work: @escaping @Sendable () async throws(FileSystemError) -> Void
     ) async throws(FileSystemError) {
-        let (shared, mustStart) = file.state.withLock { state -> (SharedWork?, Bool) in
-            if state[keyPath: isDone] { return (nil, false) }
-            if let running = state[keyPath: slot] { return (running, false) }
-            let new = SharedWork()
-            state[keyPath: slot] = new
-            return (new, true)
-        }
-        guard let shared else { return }
+        guard let (shared, mustStart) = file.join(kind, unless: isDone) else { return }
         if mustStart {
             _ = files.acquire(file.id)
             Task(executorPreference: BlockingExecutor.shared) { [self] in
                 let outcome: SharedWork.Outcome
                 do throws(FileSystemError) { outcome = .success(try await work()) } catch { outcome = .failure(error) }
-                file.state.withLock { $0[keyPath: slot] = nil }
+                file.ended(kind)
                 files.release(file)
                 shared.finish(outcome)
             }

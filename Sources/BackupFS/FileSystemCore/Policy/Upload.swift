@@ -9,20 +9,13 @@ import ObjectStorage
 extension BackupFileSystem {
     /// Returns when backup holds everything that the file had when this was called.
     func backUp(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        let wanted = file.state.withLock { $0.changes }
+        let wanted = file.content { $0.stamp }
         while true {
-            let (work, mustStart, covers) = file.state.withLock { state -> (SharedWork?, Bool, Bool) in
-                if state.backedUp >= wanted { return (nil, false, true) }
-                if let running = state.upload { return (running, false, false) }
-                let work = SharedWork()
-                state.upload = work
-                return (work, true, true)
-            }
-            guard let work else { return }
+            guard let (work, mustStart) = file.join(.upload, unless: { $0.isBackedUp(wanted) }) else { return }
             if mustStart { startUpload(file, work, deadline: deadline) }
             guard let outcome = await work.wait(until: deadline) else { throw .backupTimedOut }
             // An upload that began before our change says nothing about it, neither good nor bad.
-            if covers { return try outcome.get() }
+            if mustStart { return try outcome.get() }
         }
     }
 
@@ -40,7 +33,7 @@ extension BackupFileSystem {
                 await noteUploadFailure(file, error)
                 outcome = .failure(error)
             }
-            file.state.withLock { $0.upload = nil }
+            file.ended(.upload)
             files.release(file)
             work.finish(outcome)
         }
@@ -48,17 +41,17 @@ extension BackupFileSystem {
 
     /// Backs up one consistent content of the file, as a new object.
     private func upload(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        if file.state.withLock({ $0.mainLostData }) { throw .mainLostData }
+        if file.content({ $0.hasLostData }) { throw .mainLostData }
         let first = try liveRow(file.id)
         if first.status != .deleted { try await verifyOwnership(deadline: deadline) }
         // A file that others keep writing is read again, and at last while they are held off.
         for attempt in 1...4 {
-            let seen = file.state.withLock { $0.changes }
+            let seen = file.content { $0.stamp }
             let row = attempt == 1 ? first : try liveRow(file.id)
             guard row.status != .deleted,
                 let descriptor = try await contentToUpload(file, row, deadline: deadline)
             else {
-                return file.state.withLock { $0.backedUp = max($0.backedUp, seen) }
+                return file.content { $0.uploadNotNeeded(seen) }
             }
             if try await uploadOnce(file, row, descriptor, isLastAttempt: attempt == 4, deadline: deadline) { return }
         }
@@ -72,7 +65,7 @@ extension BackupFileSystem {
         if let descriptor = file.descriptor { return descriptor }
         guard let found = try mainCopy(row) else { return nil }
         if let found { return found }
-        let stamp = file.state.withLock { $0.changes }
+        let stamp = file.content { $0.stamp }
         if let descriptor = try await fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
         noteMissing(row)
         guard row.inBackup else { throw .inNoStorage }
@@ -84,13 +77,12 @@ extension BackupFileSystem {
 
     /// Brings back a content whose upload was begun, if it arrived: its close may have returned, and only the commit that
     /// said so been lost with the power.
-    private func fetchBegunUpload(
+    func fetchBegunUpload(
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
-        let begun = try read { reader throws(CatalogueError) in
-            try reader.versions(of: row.id).last { $0.state == .uploading }
+        guard let begun = try read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }) else {
+            return nil
         }
-        guard let begun else { return nil }
         do throws(FileSystemError) {
             try await fetchOnce(file, row, begun, deadline: deadline)
         } catch .backup(.notFound) {
@@ -101,14 +93,66 @@ extension BackupFileSystem {
         return file.descriptor
     }
 
+    /// A content that was read for its upload.
+    private struct Reading: Sendable {
+        let source: Descriptor
+        let stamp: Content<Descriptor>.Stamp
+        /// It cannot change any more.
+        let isSnapshot: Bool
+        let size: Int64
+        let digests: ContentDigests
+        /// Main's copy as it was before it was read: what changes it behind the mount since then is noticed at the next open.
+        let seen: CatalogueWriter.MainCopy
+    }
+
     /// One upload; false if the content changed meanwhile.
     private func uploadOnce(
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor, isLastAttempt: Bool,
         deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
+        guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline),
+            let path = try read({ reader throws(CatalogueError) in try reader.path(of: row.id) }),
+            let version = try await begin(row, path, reading)
+        else { return false }
+        try reach("upload.begun")
+        // What a power cut must not take is synced while the bytes travel.
+        let isOnRecord = WriteAheadBarrier()
+        async let durability = becomeDurable(file, descriptor, isOnRecord)
+        var failure: ObjectStoreError?
+        do throws(ObjectStoreError) {
+            try await store.put(
+                version.key,
+                .file(
+                    descriptor: reading.source.number, length: reading.size, digests: reading.digests,
+                    after: isOnRecord),
+                ObjectMetadata.make(row, path: path, version: version, modified: reading.seen.modified),
+                deadline: deadline)
+        } catch {
+            failure = error
+        }
+        let durable = await durability
+        try reach("upload.sent")
+        let isMainWritten = try durable.get()
+        noteStore(failure)
+        let isSame = reading.isSnapshot || file.content { $0.stamp } == reading.stamp
+        guard isSame, failure == nil else {
+            // The next attempt with this content takes the version up again; one with another content abandons it.
+            if let failure, failure != .contentChanged(key: version.key) || isLastAttempt { throw .backup(failure) }
+            return false
+        }
+        guard isMainWritten else { throw try await dropUnwritten(file, row, descriptor) }
+        try await commit(file, row, version, reading.seen, stamp: reading.stamp)
+        return true
+    }
+
+    /// Reads what is to be uploaded; nil if it changed meanwhile.
+    private func read(
+        _ file: FileState, _ descriptor: Descriptor, isLastAttempt: Bool, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Reading? {
         let snapshot = try isLastAttempt ? await stillCopy(file, descriptor) : nil
         let source = snapshot?.descriptor ?? descriptor
-        let stamp = snapshot?.stamp ?? file.state.withLock { $0.changes }
+        let (now, isQuiet) = file.content { ($0.stamp, $0.isQuiet) }
+        let stamp = snapshot?.stamp ?? now
         let before = try source.status()
         let size = Int64(before.st_size)
         var seen = CatalogueWriter.MainCopy(try descriptor.status())
@@ -121,90 +165,59 @@ extension BackupFileSystem {
             ) { [background] in background.isStopped }
         } catch .localFile(let code) {
             // A file that has become shorter is read again.
-            if try source.status().st_size < before.st_size { return false }
+            if try source.status().st_size < before.st_size { return nil }
             throw .backup(.localFile(errno: code))
         } catch {
             throw .backup(error)
         }
-        guard let path = try read({ reader throws(CatalogueError) in try reader.path(of: row.id) }) else {
-            return false
-        }
+        // A write that was half done may be in one half of what was read and not in the other.
+        guard snapshot != nil || isQuiet && file.content({ $0.stamp }) == stamp else { return nil }
+        return Reading(
+            source: source, stamp: stamp, isSnapshot: snapshot != nil, size: size, digests: digests, seen: seen)
+    }
+
+    /// Before the request: after a kill nobody else would know of the object.
+    ///
+    /// nil if the file was deleted in this moment.
+    private func begin(
+        _ row: Resource, _ path: [[UInt8]], _ reading: Reading
+    ) async throws(FileSystemError) -> Version? {
         let id = VersionID(now: currentTime())
         let longestKey = store.longestKey
         let new = Version(
-            id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey), size: size,
-            sha256: digests.sha256,
-            state: .uploading)
-        // Before the request: after a kill nobody else would know of the object.
-        let (version, leavesWork): (Version, Bool)
+            id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey),
+            size: reading.size, sha256: reading.digests.sha256, state: .uploading)
         do throws(FileSystemError) {
-            (version, leavesWork) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            let (version, leavesWork) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
                 try writer.beginUpload(new, now: currentTime()) {
                     $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
                 }
             }
+            if leavesWork { wakeBackground() }
+            return version
         } catch .catalogue(.noSuchResource) {
-            // Deleted in this moment.
-            return false
+            return nil
         }
-        if leavesWork { wakeBackground() }
-        try reach("upload.begun")
-        let attributes = ObjectMetadata.make(
-            row, path: path, version: version, modified: seen.modified)
-        // What a power cut must not take is synced while the bytes travel.
-        let isOnRecord = WriteAheadBarrier()
-        async let durability = becomeDurable(file, descriptor, isOnRecord)
-        var failure: ObjectStoreError?
-        do throws(ObjectStoreError) {
-            try await store.put(
-                version.key,
-                .file(descriptor: source.number, length: size, digests: digests, after: isOnRecord), attributes,
-                deadline: deadline)
-        } catch {
-            failure = error
-        }
-        let durable = await durability
-        try reach("upload.sent")
-        let isMainWritten = try durable.get()
-        noteStore(failure)
-        let isSame = snapshot != nil || file.state.withLock { $0.changes } == stamp
-        guard isSame, failure == nil else {
-            // The next attempt with this content takes the version up again; one with another content abandons it.
-            if let failure, failure != .contentChanged(key: version.key) || isLastAttempt { throw .backup(failure) }
-            return false
-        }
-        // As it was before it was read: what changes it behind the mount since then is noticed at the next open.
-        guard isMainWritten else { throw try await dropUnwritten(file, row, descriptor) }
-        try await commit(file, row, version, seen, stamp: stamp)
-        return true
     }
 
     /// Write.5: the row says backup and `created`.
     private func commit(
-        _ file: FileState, _ row: Resource, _ version: Version, _ copy: CatalogueWriter.MainCopy, stamp: UInt64
+        _ file: FileState, _ row: Resource, _ version: Version, _ copy: CatalogueWriter.MainCopy,
+        stamp: Content<Descriptor>.Stamp
     ) async throws(FileSystemError) {
         // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
         // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
-        let (leavesWork, isStillChanging) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
-            // Decided inside the transaction: a write that comes later marks the row again, after this.
-            let isStillChanging = file.state.withLock { state in
-                state.isInBackup = true
-                if state.changes == stamp { state.isMarked = false }
-                return state.changes != stamp
-            }
+        let (replaces, isStillChanging, turn) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            let (isStillChanging, turn) = file.content { $0.uploadCommitting(stamp) }
             let replaces = try writer.commitUpload(
                 version, main: copy, seen: row, stillChanging: isStillChanging, now: currentTime())
-            return (replaces || isStillChanging, isStillChanging)
+            return (replaces, isStillChanging, turn)
         }
         pass("upload.committed")
-        if leavesWork { wakeBackground() }
+        if replaces || isStillChanging { wakeBackground() }
         // Main's copy has other bytes by now: the version alone must tell.
         if isStillChanging { try await catalogueBecomesDurable() }
-        file.state.withLock { state in
-            state.backedUp = max(state.backedUp, stamp)
-            state.seen = copy
-            if !isStillChanging { state.isCompared = true }
-        }
+        file.content { $0.uploadCommitted(stamp, turn, isStillChanging: isStillChanging, copy) }
     }
 
     /// Main failed to write what programs wrote, so nobody knows what was read for the upload (I13).
@@ -213,10 +226,7 @@ extension BackupFileSystem {
     private func dropUnwritten(
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
-        file.state.withLock { state in
-            state.mainLostData = true
-            if state.descriptor === descriptor { state.descriptor = nil }
-        }
+        file.content { $0.mainLostData(descriptor) }
         try await changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.abandonUploads(of: row.id, now: currentTime())
             // A file that backup never had stays a leftover: it is nowhere.
@@ -245,11 +255,11 @@ extension BackupFileSystem {
         isOnRecord.decide(isDurable: true)
         do throws(FileSystemError) { try reach("upload.main") } catch { return .success(false) }
         guard fdatasync(descriptor.number) == 0 else { return .success(false) }
-        guard file.state.withLock({ $0.isNameNew }) else { return .success(true) }
+        guard file.content({ $0.isNameNew }) else { return .success(true) }
         let isSynced = try? atLocation(of: file.id) { (directory, _) throws(FileSystemError) in
             fsync(directory.number) == 0
         }
-        file.state.withLock { $0.isNameNew = false }
+        file.content { $0.nameSynced() }
         // Without a name (any more) there is nothing to lose.
         return .success(isSynced ?? true)
     }
@@ -265,14 +275,14 @@ extension BackupFileSystem {
     /// A private copy of the content, made while writers are held off, and the count of changes it has.
     private func stillCopy(
         _ file: FileState, _ descriptor: Descriptor
-    ) async throws(FileSystemError) -> (descriptor: Descriptor, stamp: UInt64) {
+    ) async throws(FileSystemError) -> (descriptor: Descriptor, stamp: Content<Descriptor>.Stamp) {
         let name = "still-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
         let copy = try main.createStaged(name)
         main.removeStaged(name)
-        let outcome = await BulkWork.run { () throws(FileSystemError) -> UInt64 in
+        let outcome = await BulkWork.run { () throws(FileSystemError) -> Content<Descriptor>.Stamp in
             try file.contentGate.exclusive { () throws(FileSystemError) in
                 // Counts after a write that is already done may still come; they only cause one more upload.
-                let stamp = file.state.withLock { $0.changes }
+                let stamp = file.content { $0.stamp }
                 try Self.copyContent(from: descriptor, to: copy)
                 return stamp
             }

@@ -12,8 +12,8 @@ extension BackupFileSystem {
         let size = (try? file.descriptor?.status().st_size) ?? 0
         let deadline = deadline(size: Int64(size))
         // Whoever opened the file meanwhile may have brought another copy: the one that is to be used is compared.
-        while !file.state.withLock({ $0.needsNoVerification }) {
-            try await once(file, \.verification, unless: \.needsNoVerification, deadline: deadline) {
+        while !file.content({ $0.needsNoVerification }) {
+            try await once(file, .verification, unless: \.needsNoVerification, deadline: deadline) {
                 () async throws(FileSystemError) in try await self.compare(file, deadline: deadline)
             }
         }
@@ -26,7 +26,7 @@ extension BackupFileSystem {
     func compareBeforeChange(_ file: FileState) async throws(FileSystemError) {
         let size = (try? file.descriptor?.status().st_size) ?? 0
         let deadline = deadline(size: Int64(size))
-        try await once(file, \.verification, unless: \.needsNoComparison, deadline: deadline) {
+        try await once(file, .verification, unless: \.needsNoComparison, deadline: deadline) {
             () async throws(FileSystemError) in try await self.compare(file, deadline: deadline)
         }
     }
@@ -34,17 +34,10 @@ extension BackupFileSystem {
     private func compare(
         _ file: FileState, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
-        let (opened, stamp, isAhead) = file.state.withLock { state in
-            (state.descriptor, state.changes, state.changes > state.backedUp)
-        }
-        guard let descriptor = opened, !isAhead else { return }
+        guard let (descriptor, stamp) = file.content({ $0.comparison }) else { return }
         let row = try liveRow(file.id)
         guard row.inBackup, let version = try storedVersion(of: row) else {
-            file.state.withLock { state in
-                state.changes += 1
-                state.isMarked = true
-                state.isVerified = true
-            }
+            file.content { $0.copyIsAllThereIs() }
             return recordWork("Read.2") { writer throws(CatalogueError) in
                 try writer.markNeedsUpload(row.id, due: currentTime())
             }
@@ -53,12 +46,7 @@ extension BackupFileSystem {
         guard Int64(status.st_size) == version.size,
             try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
-        file.state.withLock { state in
-            guard state.descriptor === descriptor else { return }
-            state.isVerified = true
-            state.isCompared = state.changes == stamp
-            state.seen = .init(status)
-        }
+        file.content { $0.copyCompared(descriptor, at: stamp, .init(status)) }
         record("Read.2") { writer throws(CatalogueError) in
             try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
@@ -81,14 +69,9 @@ extension BackupFileSystem {
 
     /// `stamp` is the count of changes that the content was compared at: one that has been written since is kept.
     private func dropDamagedCopy(
-        _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: UInt64
+        _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: Content<Descriptor>.Stamp
     ) throws(FileSystemError) {
-        let isDropped = file.state.withLock { state in
-            guard state.descriptor === descriptor, state.changes == stamp else { return false }
-            state.descriptor = nil
-            return true
-        }
-        guard isDropped else { return }
+        guard file.content({ $0.copyRefuted(descriptor, at: stamp) }) else { return }
         try setAside(descriptor, of: row, .damaged)
     }
 

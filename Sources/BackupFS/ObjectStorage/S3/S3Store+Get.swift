@@ -11,6 +11,7 @@ extension S3Store {
             return try await getWhole(key, into: descriptor, limit: limit, deadline: deadline)
         }
         let target = RangeTarget(key: key, descriptor: descriptor, limit: limit)
+        let patience = ContinuousClock.now.duration(to: deadline)
         let first = try await fetch(target, offset: 0, length: cut.preferred, ifMatch: nil, deadline: deadline)
         switch first.status {
         case 200: return try finish(first, into: descriptor)
@@ -26,7 +27,6 @@ extension S3Store {
         guard rest.isEmpty || first.etag != nil else {
             return try await getWhole(key, into: descriptor, limit: limit, deadline: deadline)
         }
-        let patience = ContinuousClock.now.duration(to: deadline)
         _ = try await inParallel(
             rest, width: configuration.transfers,
             throwing: { offset async throws(ObjectStoreError) in

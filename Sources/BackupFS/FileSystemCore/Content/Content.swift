@@ -1,0 +1,266 @@
+// What is known of a file's content, as a value: which copy main has and how far it is to be trusted, what has changed since
+// backup had it, and what the row says of that. Each event has a name, and returns what the caller has to do. No thread,
+// no I/O and no clock is in here, so that a test can try every order in which events can come (ContentOrderTests).
+//
+// Changes are counted, not flagged. An upload notes the count, reads the content, and covers just that count; a write
+// counts before and after it touches the file. So a write that overlaps an upload is never taken for backed up.
+//
+// Nothing is changed for the better inside a transaction, which may still be rolled back: there the mark is taken
+// back, which at worst costs one more mark. What a transaction has brought is taken in after its commit.
+
+import Catalogue
+
+/// The content of one file that is in use; `Copy` is an open main copy.
+struct Content<Copy: AnyObject & Sendable>: Sendable {
+    /// A count of changes: what a reader of the content has seen is just that.
+    struct Stamp: Hashable, Comparable, Sendable {
+        fileprivate var count: UInt64 = 0
+
+        static func < (one: Stamp, other: Stamp) -> Bool { one.count < other.count }
+    }
+
+    /// How far the main copy is known to be the file's content.
+    enum Trust: Hashable, Comparable, Sendable {
+        /// Nobody knows.
+        case none
+        /// It looks like what the row describes.
+        case verified
+        /// Each of its bytes was compared with the checksum, or written, while the file was in use: no bit has rotten since
+        /// it was backed up.
+        case compared
+    }
+
+    /// The place of a transaction among those that set or take back the row's mark.
+    struct Turn: Hashable, Comparable, Sendable {
+        fileprivate var number: UInt64 = 0
+
+        static func < (one: Turn, other: Turn) -> Bool { one.number < other.number }
+    }
+
+    /// The row was looked at while this value was in use.
+    private var isLoaded = false
+    /// nil while main does not have it, or nobody has needed it yet.
+    private(set) var copy: Copy?
+    private(set) var trust = Trust.none
+    /// How the main copy looked when its content was last known to be the row's; the row says so a little later.
+    private var seen: CatalogueWriter.MainCopy?
+    /// The main copy's name in its directory may not be on the disk yet (a creation or recovery of a moment ago).
+    private(set) var isNameNew = true
+    /// Handles that may write.
+    private var writers = 0
+    /// Writes that have begun and not ended.
+    private var writesUnderWay = 0
+    /// Grows with every change of the content.
+    private var changes = Stamp()
+    /// What the last committed upload covered.
+    private var backedUp = Stamp()
+    /// The row says that backup has a version.
+    private(set) var isInBackup = false
+    /// The row says, and a power cut cannot make it unsaid, that main is ahead of backup.
+    private(set) var isMarked = false
+    /// The last turn that was given out, and the last that takes the mark back.
+    private var lastTurn = Turn()
+    private var lastUnmarking = Turn()
+    /// A fsync of main failed: its page cache and its disk differ for ever (I13).
+    private(set) var hasLostData = false
+
+    // MARK: What it is
+
+    /// The count of changes now.
+    var stamp: Stamp { changes }
+
+    /// Whether no write is half done: what is read then, up to the same count, is what the file was at one moment.
+    var isQuiet: Bool { writesUnderWay == 0 }
+
+    /// Whether backup lacks something that the file holds.
+    var needsUpload: Bool { changes > backedUp }
+
+    /// Whether backup has what the file held at a count.
+    func isBackedUp(_ stamp: Stamp) -> Bool { backedUp >= stamp }
+
+    /// The main copy if its content is known to be the file's, or is ahead of it.
+    var trustedCopy: Copy? { trust > .none || needsUpload ? copy : nil }
+
+    /// A first change would put its upload in the place of the last good version, rotten bytes with it.
+    var mustCompare: Bool { copy != nil && isInBackup && trust < .compared && !needsUpload }
+
+    /// The opposite.
+    var needsNoComparison: Bool { !mustCompare }
+
+    /// Whether main has a copy that is open.
+    var hasCopy: Bool { copy != nil }
+
+    /// Whether the file can be changed as it is.
+    var isReadyForChange: Bool { copy != nil && !mustCompare }
+
+    /// Whether nobody has to ask if the main copy is the row's.
+    var needsNoVerification: Bool { copy == nil || trust > .none || needsUpload }
+
+    // MARK: Opened and closed
+
+    /// Takes what the row says, once; it must have been read while this value was in use.
+    mutating func load(isAhead: Bool, isMarked: Bool, isInBackup: Bool) {
+        guard !isLoaded else { return }
+        isLoaded = true
+        if isAhead { countChange() }
+        self.isMarked = isMarked
+        self.isInBackup = isInBackup
+    }
+
+    /// A handle that may write was opened.
+    mutating func writerCame() { writers += 1 }
+
+    /// One of them was closed.
+    mutating func writerWent() { writers -= 1 }
+
+    /// Whether nobody is left who would answer for what backup lacks.
+    var isForBackground: Bool { writers == 0 && needsUpload }
+
+    /// Main has a new, empty copy of a file that was made just now; the row has its mark from its creation.
+    mutating func created(_ copy: Copy) {
+        offer(copy, .compared)
+        isMarked = true
+        writers += 1
+    }
+
+    // MARK: The main copy
+
+    /// Keeps a main copy unless there is one already.
+    mutating func offer(_ copy: Copy, _ trust: Trust) {
+        guard self.copy == nil else { return }
+        self.copy = copy
+        self.trust = trust
+    }
+
+    /// The copy that nobody in the mount has changed, and how it looked; nil if nothing about it is to be doubted.
+    var unchangedCopy: (copy: Copy, seen: CatalogueWriter.MainCopy?)? {
+        guard trust > .none, !needsUpload, let copy else { return nil }
+        return (copy, seen)
+    }
+
+    /// That copy looks neither like what the row describes nor like what was seen last: it is to be verified again.
+    mutating func copyDoubted(_ doubted: Copy) {
+        guard copy === doubted, !needsUpload else { return }
+        trust = .none
+    }
+
+    /// The copy to compare with the checksum, and the count it has; nil if there is none, or main is ahead of backup.
+    var comparison: (copy: Copy, stamp: Stamp)? {
+        guard let copy, !needsUpload else { return nil }
+        return (copy, changes)
+    }
+
+    /// The copy is what the row says.
+    mutating func copyCompared(_ compared: Copy, at stamp: Stamp, _ seen: CatalogueWriter.MainCopy) {
+        guard copy === compared else { return }
+        trust = changes == stamp ? .compared : max(trust, .verified)
+        self.seen = seen
+    }
+
+    /// The copy is all there is: backup has no version to compare it with, and is to get it.
+    mutating func copyIsAllThereIs() {
+        countChange()
+        trust = max(trust, .verified)
+    }
+
+    /// The copy is not what the row says; false if it has been written since, or is another one.
+    mutating func copyRefuted(_ refuted: Copy, at stamp: Stamp) -> Bool {
+        guard copy === refuted, changes == stamp else { return false }
+        copy = nil
+        trust = .none
+        return true
+    }
+
+    /// Main failed to write what programs wrote.
+    mutating func mainLostData(_ lost: Copy) {
+        hasLostData = true
+        if copy === lost { copy = nil }
+    }
+
+    /// The name is on the disk.
+    mutating func nameSynced() { isNameNew = false }
+
+    // MARK: Changes
+
+    /// A write is about to touch the file; true if the row must be marked before it does.
+    mutating func writeBegins() -> Bool {
+        writesUnderWay += 1
+        countChange()
+        return !isMarked
+    }
+
+    /// The write has touched the file, or failed to: an upload that overlapped it does not count.
+    ///
+    /// True if the row must be marked again.
+    mutating func writeEnded() -> Bool {
+        writesUnderWay -= 1
+        countChange()
+        return !isMarked
+    }
+
+    /// The file is empty: nothing is left that could be wrong.
+    mutating func emptied() { trust = .compared }
+
+    /// Inside the transaction that marks the row: its place among the others.
+    mutating func marking() -> Turn {
+        lastTurn.number += 1
+        return lastTurn
+    }
+
+    /// That transaction is committed, and durable if it had to be.
+    mutating func marked(_ turn: Turn) {
+        if turn > lastUnmarking { isMarked = true }
+    }
+
+    /// Backup's object is not what it was, or its owner wants it uploaded: what main has is to be backed up.
+    mutating func uploadWanted() {
+        countChange()
+    }
+
+    // MARK: Uploads
+
+    /// Inside the transaction that says what backup has: a write that comes from now on marks the row again.
+    ///
+    /// Returns whether main has changed since `stamp`, or is about to, so that the row keeps its mark.
+    mutating func uploadCommitting(_ stamp: Stamp) -> (isStillChanging: Bool, turn: Turn) {
+        // A write that comes between the commit and our hearing of it needs a mark that no power cut takes.
+        isInBackup = true
+        let turn = unmarking()
+        // A write that has begun may not have touched the file yet: it relies on the mark that it found.
+        return (changes != stamp || !isQuiet, turn)
+    }
+
+    /// That transaction is committed: backup has what the file held at `stamp`.
+    mutating func uploadCommitted(
+        _ stamp: Stamp, _ turn: Turn, isStillChanging: Bool, _ copy: CatalogueWriter.MainCopy
+    ) {
+        // A mark that came later has been set for itself.
+        if isStillChanging, lastUnmarking == turn { isMarked = true }
+        backedUp = max(backedUp, stamp)
+        seen = copy
+        if !isStillChanging { trust = .compared }
+    }
+
+    /// Nothing of what the file held at `stamp` has to go to backup: it was deleted, or what changed it is gone.
+    mutating func uploadNotNeeded(_ stamp: Stamp) { backedUp = max(backedUp, stamp) }
+
+    /// Inside the transaction that gives up a change that main lost; false if another change has come since `stamp`, or is on
+    /// its way.
+    mutating func changeLosing(_ stamp: Stamp) -> Bool {
+        guard changes == stamp, isQuiet else { return false }
+        _ = unmarking()
+        return true
+    }
+
+    private mutating func unmarking() -> Turn {
+        lastTurn.number += 1
+        lastUnmarking = lastTurn
+        isMarked = false
+        return lastTurn
+    }
+
+    private mutating func countChange() { changes.count += 1 }
+}
+
+extension Content: Equatable where Copy: Equatable {}
+extension Content: Hashable where Copy: Hashable {}

@@ -1,0 +1,165 @@
+// A file that is open, being uploaded or being recovered. One object a file, shared by all its handles, so that every handle
+// sees one main copy and one count of changes. What is known of the content is a value (Content.swift) behind one lock; the
+// work that is under way on the file lies beside it, because the two are decided on together.
+
+import Catalogue
+import Glibc
+import Synchronization
+
+/// One open file (or one that background work holds).
+package final class FileState: Sendable {
+    /// Slow work that is done once for all who need it at the same time.
+    enum Work: Sendable {
+        case upload
+        case recovery
+        case verification
+    }
+
+    private struct State {
+        var content = Content<Descriptor>()
+        var upload: SharedWork?
+        var recovery: SharedWork?
+        var verification: SharedWork?
+
+        subscript(work: Work) -> SharedWork? {
+            get {
+                switch work {
+                case .upload: upload
+                case .recovery: recovery
+                case .verification: verification
+                }
+            }
+            set {
+                switch work {
+                case .upload: upload = newValue
+                case .recovery: recovery = newValue
+                case .verification: verification = newValue
+                }
+            }
+        }
+    }
+
+    /// The resource it is.
+    package let id: ResourceID
+    /// Guards the content and the work; held for no call out of this file.
+    private let state = Mutex(State())
+    /// Writes share it; a snapshot of a file that never rests takes it alone.
+    let contentGate = ReadersWriterLock()
+
+    init(_ id: ResourceID) { self.id = id }
+
+    /// Tells the content an event, or asks it; `body` does nothing else.
+    func content<Value: Sendable>(_ body: (inout sending Content<Descriptor>) -> sending Value) -> Value {
+        state.withLock { body(&$0.content) }
+    }
+
+    // MARK: Work
+
+    /// The work that is under way, or new work that the caller has to start; nil if `isDone` says that it is not needed.
+    func join(
+        _ work: Work, unless isDone: (Content<Descriptor>) -> Bool
+    ) -> (work: SharedWork, mustStart: Bool)? {
+        state.withLock { state in
+            if isDone(state.content) { return nil }
+            if let running = state[work] { return (running, false) }
+            let new = SharedWork()
+            state[work] = new
+            return (new, true)
+        }
+    }
+
+    /// Whether somebody does it now.
+    func isUnderWay(_ work: Work) -> Bool { state.withLock { $0[work] != nil } }
+
+    /// The work is over; who comes now begins anew.
+    func ended(_ work: Work) { state.withLock { $0[work] = nil } }
+
+    // MARK: The content
+
+    /// Takes what the row says, once; the row must have been read while this object was in use.
+    func load(_ row: Resource) {
+        content {
+            $0.load(
+                isAhead: row.needsUpload || row.status == .creating, isMarked: row.needsUpload,
+                isInBackup: row.inBackup)
+        }
+    }
+
+    /// Keeps an opened main copy unless there is one already.
+    func offer(_ descriptor: Descriptor, _ trust: Content<Descriptor>.Trust) {
+        content { $0.offer(descriptor, trust) }
+    }
+
+    /// Has the open main copy verified again if nobody in the mount changed it and yet it is not what `row` describes.
+    func doubt(_ row: Resource) {
+        guard let (copy, seen) = content({ $0.unchangedCopy }), let status = try? copy.status(),
+            !row.describes(status), seen != .init(status)
+        else { return }
+        content { $0.copyDoubted(copy) }
+    }
+
+    /// The open main copy; nil while it has to be recovered first.
+    package var descriptor: Descriptor? { content { $0.copy } }
+
+    /// The open main copy if its content is known to be the file's.
+    var verifiedDescriptor: Descriptor? { content { $0.trustedCopy } }
+
+    /// Whether backup lacks something that the file holds.
+    var needsUpload: Bool { content { $0.needsUpload } }
+}
+
+/// The files in memory, each as long as somebody uses it.
+final class FileTable: Sendable {
+    private struct Entry {
+        var file: FileState
+        var users: Int
+    }
+
+    /// Guards the table only.
+    private let entries = Mutex<[ResourceID: Entry]>([:])
+
+    /// The file's state, shared by all its users; `release` must follow.
+    func acquire(_ id: ResourceID) -> FileState {
+        entries.withLock { entries in
+            let file = entries[id]?.file ?? FileState(id)
+            entries[id, default: Entry(file: file, users: 0)].users += 1
+            return file
+        }
+    }
+
+    /// Whether the file is in use, or fewer than `most` files are.
+    func hasRoom(for id: ResourceID?, most: Int) -> Bool {
+        entries.withLock { entries in entries.count < most || id.map { entries[$0] != nil } ?? false }
+    }
+
+    /// The file's state if it is in use, just to look at.
+    func peek(_ id: ResourceID) -> FileState? { entries.withLock { $0[id]?.file } }
+
+    /// One user less; true if it was the last.
+    @discardableResult
+    func release(_ file: FileState) -> Bool {
+        entries.withLock { entries in
+            guard var entry = entries[file.id] else { return true }
+            entry.users -= 1
+            if entry.users == 0 {
+                entries[file.id] = nil
+                return true
+            }
+            entries[file.id] = entry
+            return false
+        }
+    }
+}
+
+/// One open of a file.
+package final class FileHandle: Sendable {
+    /// The file it is open on.
+    package let file: FileState
+    /// Whether it was opened for writing.
+    package let isWritable: Bool
+
+    init(file: FileState, isWritable: Bool) {
+        self.file = file
+        self.isWritable = isWritable
+    }
+}

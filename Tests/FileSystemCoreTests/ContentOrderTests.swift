@@ -1,0 +1,117 @@
+// Every order in which those who work on one file can take their steps. Worlds that are alike are looked at once, so that all
+// orders are covered however many they are.
+
+import Catalogue
+import Foundation
+import Testing
+
+@testable import FileSystemCore
+
+/// All orders from one beginning.
+private struct Orders {
+    let actors: [ContentActor]
+    private(set) var worlds = 0
+    private var known: [ContentWorld: Double] = [:]
+
+    init(_ actors: [ContentActor]) { self.actors = actors }
+
+    /// How many orders lead from `world` to an end; throws what is wrong with one, and how it came about.
+    mutating func explore(_ world: ContentWorld) throws -> Double {
+        if let count = known[world] { return count }
+        worlds += 1
+        try world.check()
+        var count = 0.0
+        for (me, actor) in actors.enumerated() {
+            for next in actor.next(world, me) {
+                do {
+                    count += try explore(next)
+                } catch let broken as BrokenPromise {
+                    throw BrokenPromise(
+                        description: "\(broken.description)\n  after \(actor) at step \(world.hands[me].step)")
+                }
+            }
+        }
+        if count == 0 {
+            try world.checkEnd()
+            count = 1
+        }
+        known[world] = count
+        return count
+    }
+}
+
+@Suite("A file's content in every order")
+struct ContentOrderTests {
+    /// How a file may be when somebody comes to it.
+    enum Beginning: CaseIterable {
+        /// Main and backup have it, and nobody has compared them.
+        case unverified
+        /// Main's copy has rotten since it was backed up.
+        case damaged
+        /// Main has lost it.
+        case missing
+        /// Main has lost it, and with it a change that backup lacks.
+        case missingChange
+        /// It was made just now, and no backup has it.
+        case new
+
+        func world(_ actors: Int) -> ContentWorld {
+            var world = ContentWorld(actors: actors)
+            let isAhead = self == .missingChange
+            if self != .new {
+                world.version = TestBytes(.old)
+                world.content.load(isAhead: isAhead, isMarked: isAhead, isInBackup: true)
+                world.isMarked = isAhead
+            } else {
+                world.content.load(isAhead: true, isMarked: true, isInBackup: false)
+                world.isMarked = true
+            }
+            switch self {
+            case .missing, .missingChange: break
+            case .new:
+                world.named = 0
+                world.content.offer(ContentWorld.copies[0], .compared)
+            case .unverified, .damaged:
+                world.named = 0
+                world.bytes[0] = TestBytes(self == .damaged ? .damage : .old)
+                world.content.offer(ContentWorld.copies[0], .none)
+            }
+            return world
+        }
+    }
+
+    private static let companies: [[ContentActor]] = [
+        [.writer(.one), .writer(.two), .upload],
+        [.writer(.one), .writer(.two), .upload, .recovery],
+        [.writer(.one), .writer(.two), .upload, .verification],
+        [.writer(.one), .writer(.two), .upload, .unlink],
+        [.writer(.one), .upload, .recovery, .truncation],
+        [.writer(.one), .upload, .verification, .truncation],
+        [.writer(.one), .upload, .recovery, .verification, .unlink],
+    ]
+
+    /// Whether the companies that take minutes are tried, too.
+    private static let isLong = ProcessInfo.processInfo.environment["BACKUPFS_TEST_ALL_ORDERS"] != nil
+
+    private static let more: [[ContentActor]] = [
+        [.writer(.one), .writer(.two), .upload, .truncation],
+        [.writer(.one), .upload, .recovery, .verification, .truncation],
+    ]
+
+    @Test(
+        "Nothing is taken for backed up that is not, nothing is forgotten, and nothing comes back",
+        arguments: Beginning.allCases)
+    func allOrders(_ beginning: Beginning) throws {
+        let clock = ContinuousClock()
+        var (orders, worlds) = (0.0, 0)
+        let time = try clock.measure {
+            for company in Self.companies + (Self.isLong ? Self.more : []) {
+                var explored = Orders(company)
+                orders += try explored.explore(beginning.world(company.count))
+                worlds += explored.worlds
+            }
+        }
+        print("content, \(beginning): \(orders) orders through \(worlds) worlds in \(time)")
+        #expect(worlds > 1000)
+    }
+}

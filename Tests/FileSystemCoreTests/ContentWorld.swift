@@ -1,0 +1,126 @@
+// One file as the orders of events see it: main, the row and the object, and who is in the middle of what. Bytes are sets of
+// the writes that are in them, in two halves, so that a read can meet a write half done.
+
+import Catalogue
+
+@testable import FileSystemCore
+
+/// An open main copy.
+final class TestCopy: Hashable, Sendable {
+    let number: Int
+
+    init(_ number: Int) { self.number = number }
+
+    static func == (one: TestCopy, other: TestCopy) -> Bool { one === other }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(number) }
+}
+
+/// What a file holds: which writes its first and its second half have.
+struct TestBytes: Hashable {
+    struct Writes: OptionSet, Hashable {
+        let rawValue: UInt8
+
+        static let old = Writes(rawValue: 1)
+        static let one = Writes(rawValue: 2)
+        static let two = Writes(rawValue: 4)
+        static let emptying = Writes(rawValue: 8)
+        static let damage = Writes(rawValue: 16)
+    }
+
+    var first: Writes
+    var second: Writes
+
+    var isWhole: Bool { first == second }
+
+    init(_ writes: Writes = []) {
+        first = writes
+        second = writes
+    }
+
+    func has(_ write: Writes) -> Bool { first.contains(write) && second.contains(write) }
+}
+
+/// What is wrong with an order.
+struct BrokenPromise: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// Everything at one moment.
+struct ContentWorld: Hashable {
+    typealias Stamp = Content<TestCopy>.Stamp
+
+    /// What one actor has in its hands.
+    struct Hands: Hashable {
+        var step = 0
+        var isDone = false
+        var stamp = Stamp()
+        var turn = Content<TestCopy>.Turn()
+        var copy: Int?
+        var bytes = TestBytes()
+        var flag = false
+        var attempts = 0
+    }
+
+    /// A close that may return once backup has what it saw.
+    struct Close: Hashable {
+        var stamp: Stamp
+        var write: TestBytes.Writes
+    }
+
+    /// The copies that there may be: what main had, and what somebody makes.
+    static let copies = (0..<4).map(TestCopy.init)
+
+    var content = Content<TestCopy>()
+    var bytes: [TestBytes] = Array(repeating: TestBytes(), count: 4)
+    /// The copy that has the file's name in main.
+    var named: Int?
+    /// Who writes or cuts main's copy just now: the kernel lets one at a time, and readers do not wait.
+    var holder: Int?
+    var isDeleted = false
+    /// The row, as it is committed.
+    var isMarked = false
+    var version: TestBytes?
+    var hands: [Hands]
+    var closes: Set<Close> = []
+
+    init(actors: Int) { hands = Array(repeating: Hands(), count: actors) }
+
+    /// The number of the open copy.
+    var open: Int? { content.copy?.number }
+
+    /// What docs/SEMANTICS.md promises at every moment.
+    func check() throws {
+        guard !isDeleted else { return }
+        if let version {
+            guard version.isWhole else { throw BrokenPromise(description: "an object that the file never was") }
+            guard !version.has(.damage) else { throw BrokenPromise(description: "damage was backed up") }
+        }
+        for close in closes where content.isBackedUp(close.stamp) {
+            guard let version, version.has(close.write) || version.has(.emptying) else {
+                throw BrokenPromise(description: "I1: write \(close.write.rawValue) was taken for backed up")
+            }
+        }
+        if let named, let version, bytes[named] != version, !bytes[named].has(.damage), !isMarked {
+            throw BrokenPromise(description: "I2: main is ahead and the row does not know it")
+        }
+    }
+
+    /// What must hold when everybody is done.
+    func checkEnd() throws {
+        try check()
+        guard !isDeleted else { return }
+        if content.needsUpload, !isMarked, version != nil || named != nil {
+            throw BrokenPromise(description: "I2: an upload is needed, and the row does not say so")
+        }
+        guard let open, !bytes[open].has(.damage) else { return }
+        if !content.needsUpload, bytes[open] != version {
+            throw BrokenPromise(description: "I1: backup does not have what main has, and nobody knows")
+        }
+        for close in closes where close.write == .emptying {
+            guard bytes[open].has(.emptying) else {
+                throw BrokenPromise(description: "I3: content came back that had been replaced")
+            }
+        }
+    }
+}
