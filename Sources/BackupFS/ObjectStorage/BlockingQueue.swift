@@ -1,6 +1,7 @@
 // Disks block, and a network disk may block for ever. Blocking work runs on a bounded number of threads of its own,
 // never on Swift's cooperative pool, and nobody waits for it longer than the deadline.
 
+import Linux
 import Synchronization
 
 /// Tells a piece of blocking work when nobody waits for it any more.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FileSystemCore
 import Glibc
+import Linux
 
 /// A path as the kernel has it: bytes without NUL, valid UTF-8 or not.
 struct BytePath: Hashable, Sendable {

@@ -1,6 +1,7 @@
 import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// One connection of the control socket: reads the request, asks the file system, writes the answers.
 ///

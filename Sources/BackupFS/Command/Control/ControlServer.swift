@@ -2,6 +2,7 @@ import CLinux
 import Dispatch
 import FileSystemCore
 import Glibc
+import Linux
 import Logging
 import Synchronization
 

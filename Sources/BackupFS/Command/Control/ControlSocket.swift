@@ -8,6 +8,7 @@
 import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// The control socket's calls.
 enum ControlSocket {

@@ -3,6 +3,7 @@
 
 import CLinux
 import Glibc
+import Linux
 
 /// Where the daemon for a path may be reached, and what the path is called there.
 struct DaemonTarget: Equatable {

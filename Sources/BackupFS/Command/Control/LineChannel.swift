@@ -1,6 +1,7 @@
 import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// Lines over a connected socket, bounded in length and time.
 ///

@@ -4,6 +4,7 @@
 import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// Starts the daemon of a mount.
 enum DaemonLauncher {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Linux
 
 /// What a process does with itself before it touches a secret.
 enum ProcessHardening {

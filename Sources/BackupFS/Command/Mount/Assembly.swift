@@ -4,6 +4,7 @@
 import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 import Logging
 import ObjectStorage
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// `backupfs unmount MOUNTPOINT`.
 struct UnmountCommand: ParsableCommand {

@@ -2,6 +2,7 @@
 // alone that is down.
 
 import Catalogue
+import Linux
 import ObjectStorage
 import Synchronization
 

@@ -6,6 +6,7 @@
 import CLinux
 import Catalogue
 import Glibc
+import Linux
 
 /// An intent that main has followed.
 enum FollowedIntent: Sendable {

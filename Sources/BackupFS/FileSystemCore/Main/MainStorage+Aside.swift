@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Linux
 
 extension MainStorage {
     /// The names from the root down to an open directory of main, as they are on the disk now.

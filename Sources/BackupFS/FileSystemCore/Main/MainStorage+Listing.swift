@@ -1,5 +1,6 @@
 import Catalogue
 import Glibc
+import Linux
 
 extension MainStorage {
     /// One entry of a directory in main.

@@ -4,6 +4,7 @@
 import CLinux
 import Catalogue
 import Glibc
+import Linux
 
 /// The local directory that holds the files, and `.backupfs` in it.
 package final class MainStorage: Sendable {

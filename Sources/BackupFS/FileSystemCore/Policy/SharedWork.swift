@@ -1,6 +1,7 @@
 // One piece of slow work that several callers wait for: two closes of one file share an upload, two readers of a missing
 // file share a download. Each caller waits with its own deadline; the work goes on when a caller gives up.
 
+import Linux
 import Synchronization
 
 /// The outcome of a task, waited for by any number of callers.

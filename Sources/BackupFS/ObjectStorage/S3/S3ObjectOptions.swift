@@ -1,6 +1,7 @@
 // What the operator wants of the objects themselves: how they are cut, where the server keeps them, how it encrypts them.
 
 import Foundation
+import Linux
 
 /// How objects are stored.
 struct S3ObjectOptions: Sendable {
@@ -64,9 +65,11 @@ struct S3ObjectOptions: Sendable {
             .invalidSetting(name: "the encryption", reason: "the key file \(path): \(reason)")
         }
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else { throw refusal(String(cString: strerror(errno))) }
-        let file = OwnedDescriptor(owning: number)
-        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, (1...256).contains(status.st_size) else {
+        guard number >= 0 else { throw refusal(errnoText(errno)) }
+        let file = Descriptor(number)
+        guard let status = try? file.readStatus(), status.st_mode & S_IFMT == S_IFREG,
+            (1...256).contains(status.st_size)
+        else {
             throw refusal("it is no small regular file")
         }
         guard status.st_mode & 0o077 == 0 else { throw refusal("others may read it: run chmod 600 on it") }

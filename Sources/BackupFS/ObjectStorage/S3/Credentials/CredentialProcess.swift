@@ -3,6 +3,7 @@
 
 import CLinux
 import Glibc
+import Linux
 
 /// One run of a program that prints credentials.
 enum CredentialProcess {
@@ -16,14 +17,14 @@ enum CredentialProcess {
     ) throws(ObjectStoreError) -> [UInt8] {
         var ends: [Int32] = [-1, -1]
         guard backupfs_pipe(&ends) == 0 else { throw .localFile(errno: errno) }
-        let reader = OwnedDescriptor(owning: ends[0])
+        let reader = Descriptor(ends[0])
         let process: pid_t
         do {
-            let writer = OwnedDescriptor(owning: ends[1])
+            let writer = Descriptor(ends[1])
             var child = pid_t()
             let result = spawn(words, writer.number, &child)
             guard result == 0 else {
-                throw .noCredentials("\(source) cannot be run: \(String(cString: strerror(result)))")
+                throw .noCredentials("\(source) cannot be run: \(errnoText(result))")
             }
             process = child
         }
@@ -84,7 +85,7 @@ enum CredentialProcess {
     /// The exit status, 128 and the signal's number if one ended it; nil if it had to be ended at the deadline.
     private static func wait(_ process: pid_t, until deadline: ContinuousClock.Instant) -> Int32? {
         let number = backupfs_open_process(process)
-        let handle = number < 0 ? nil : OwnedDescriptor(owning: number)
+        let handle = number < 0 ? nil : Descriptor(number)
         let hasEnded = handle.map { isReady($0.number, until: deadline) } ?? false
         if !hasEnded { kill(-process, SIGKILL) }
         var status: Int32 = 0

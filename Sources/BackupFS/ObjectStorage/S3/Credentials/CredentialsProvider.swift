@@ -2,6 +2,7 @@
 // wait; before they end, the next ones are fetched while requests go on with the old ones; and when the server refuses
 // them, they are fetched anew: files are read again, so a key that was changed there heals by itself.
 
+import Linux
 import Logging
 import Synchronization
 

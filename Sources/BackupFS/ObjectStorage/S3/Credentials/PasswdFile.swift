@@ -1,6 +1,7 @@
 // A file with credentials as s3fs reads it: lines KEY:SECRET, or BUCKET:KEY:SECRET for one bucket; # starts a comment.
 
 import Glibc
+import Linux
 
 enum PasswdFile {
     private static let longest: Int64 = 64 * 1024
@@ -10,9 +11,10 @@ enum PasswdFile {
     /// Throws `.passwdFile` if others than the owner may read or write the file, or if no line fits.
     static func credentials(_ path: String, bucket: String) throws(StoreConfigurationError) -> S3Credentials {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else { throw .passwdFile(path: path, reason: String(cString: strerror(errno))) }
-        let file = OwnedDescriptor(owning: number)
-        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest else {
+        guard number >= 0 else { throw .passwdFile(path: path, reason: errnoText(errno)) }
+        let file = Descriptor(number)
+        guard let status = try? file.readStatus(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest
+        else {
             throw .passwdFile(path: path, reason: "it is no small regular file")
         }
         guard status.st_mode & 0o077 == 0 else {

@@ -2,6 +2,7 @@
 // [profile NAME], but for [default]. Where both have a setting, the credentials file wins.
 
 import Glibc
+import Linux
 
 /// The profiles of the AWS tools.
 struct Profiles: Sendable {
@@ -79,10 +80,11 @@ enum SmallFile {
             let reason = errno
             // A home directory that is somebody else's has no file for us.
             if [ENOENT, ENOTDIR].contains(reason) || reason == EACCES && access(path, F_OK) != 0 { return nil }
-            throw .invalidSetting(name: path, reason: String(cString: strerror(reason)))
+            throw .invalidSetting(name: path, reason: errnoText(reason))
         }
-        let file = OwnedDescriptor(owning: number)
-        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest else {
+        let file = Descriptor(number)
+        guard let status = try? file.readStatus(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest
+        else {
             throw .invalidSetting(name: path, reason: "it is no small regular file")
         }
         guard let bytes = try? LocalFile(file.number).contents(length: Int64(status.st_size)) else {
