@@ -35,14 +35,14 @@ let package = Package(
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CZlib"),
         room("Linux", ["CLinux"]),
-        room("ObjectStorage", ["CCurl", "COpenSSL", "CLinux", "Linux", logging]),
+        room("ObjectStorage", ["CCurl", "COpenSSL", "Linux", logging]),
         room("Catalogue", ["CZlib", "Linux", grdb]),
-        room("FileSystemCore", ["Catalogue", "ObjectStorage", "CLinux", "Linux", logging]),
+        room("FileSystemCore", ["Catalogue", "ObjectStorage", "Linux", logging]),
         room("FuseBinding", ["CFuse", "FileSystemCore", "Catalogue", "Linux", "ObjectStorage", logging]),
         .executableTarget(
             name: "Command",
             dependencies: [
-                "CLinux", "FileSystemCore", "FuseBinding", "Linux", "ObjectStorage", argumentParser, logging,
+                "FileSystemCore", "FuseBinding", "Linux", "ObjectStorage", argumentParser, logging,
             ],
             path: "Sources/BackupFS/Command", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),

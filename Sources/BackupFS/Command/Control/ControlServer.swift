@@ -1,4 +1,3 @@
-import CLinux
 import Dispatch
 import FileSystemCore
 import Glibc

@@ -35,6 +35,16 @@ package final class OneShot<Value: Sendable>: Sendable {
         return isFirst
     }
 
+    /// Whether the value is known by now.
+    var isDecided: Bool {
+        state.withLock { state in
+            switch state {
+            case .open, .awaited: false
+            case .decided, .done: true
+            }
+        }
+    }
+
     /// Waits for the value; called once.
     package func value() async -> Value {
         await withCheckedContinuation { continuation in

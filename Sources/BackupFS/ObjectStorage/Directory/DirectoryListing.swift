@@ -70,26 +70,13 @@ struct DirectoryListing {
 
     /// The names in a directory that can be part of a key, unsorted.
     static func names(_ directory: Descriptor) throws(DirectoryFailure) -> [String] {
-        // A stream takes its descriptor over and moves its offset: it gets one of its own.
-        let number = openat(directory.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .last }
-        guard let stream = fdopendir(number) else {
-            let failure = DirectoryFailure.last
-            close(number)
-            throw failure
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else { break }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) }
+        do throws(SystemError) {
+            return try directory.names().filter { $0.allSatisfy { $0 < 0x80 } }.map {
+                String(decoding: $0, as: UTF8.self)
             }
-            if let name, name != ".", name != "..", name.utf8.allSatisfy({ $0 < 0x80 }) { names.append(name) }
+        } catch {
+            throw DirectoryFailure(error.code)
         }
-        guard errno == 0 else { throw .last }
-        return names
     }
 
     private func isWanted(_ key: String.UTF8View) -> Bool {

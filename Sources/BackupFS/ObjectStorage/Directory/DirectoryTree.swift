@@ -1,7 +1,6 @@
 // The files below a directory store's root. Every path is opened with openat2(2) beneath the root without following
 // symbolic links, so neither a key nor a link that somebody put there leads out of it.
 
-import CLinux
 import Glibc
 import Linux
 import Synchronization
@@ -34,11 +33,10 @@ struct DirectoryTree: Sendable {
 
     /// Opens a file below the root.
     func open(_ path: String, _ flags: Int32, mode: UInt32 = 0o600) throws(DirectoryFailure) -> Descriptor {
-        while true {
-            let number = backupfs_open_beneath(root.number, path, flags, mode)
-            if number >= 0 { return Descriptor(number) }
-            // openat2 answers EAGAIN when a rename elsewhere kept it from being sure.
-            guard errno == EINTR || errno == EAGAIN else { throw .last }
+        do throws(SystemError) {
+            return try root.openBeneath(path, flags, mode: mode)
+        } catch {
+            throw DirectoryFailure(error.code)
         }
     }
 
@@ -101,7 +99,7 @@ struct DirectoryTree: Sendable {
     func moveExclusively(
         _ from: Descriptor, _ name: String, to target: Descriptor, _ newName: String
     ) throws(DirectoryFailure) {
-        if backupfs_rename_exclusive(from.number, name, target.number, newName) == 0 { return }
+        if renameExclusively(from.number, name, target.number, newName) == 0 { return }
         // Some network file systems have no RENAME_NOREPLACE; a hard link does not replace either.
         guard errno == EINVAL || errno == ENOSYS else { throw .last }
         guard linkat(from.number, name, target.number, newName, 0) == 0 else { throw .last }

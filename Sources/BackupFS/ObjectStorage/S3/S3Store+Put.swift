@@ -3,6 +3,7 @@
 // object is read back.
 
 import Glibc
+import Linux
 
 extension S3Store {
     package func put(

@@ -158,16 +158,6 @@ final class CredentialsProvider: Sendable {
     private static func wait(
         for outcome: OneShot<Outcome>, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> S3Credentials {
-        let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            if !Task.isCancelled { outcome.decide(Self.tooLate) }
-        }
-        defer { timer.cancel() }
-        let result = await withTaskCancellationHandler {
-            await outcome.value()
-        } onCancel: {
-            outcome.decide(Self.tooLate)
-        }
-        return try result.get()
+        try await outcome.value(until: deadline) { _ in Self.tooLate }.get()
     }
 }
