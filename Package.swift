@@ -34,19 +34,24 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "COpenSSL"),
         .systemLibrary(name: "CZlib"),
-        room("ObjectStorage", ["CCurl", "CLinux", "COpenSSL", logging]),
-        room("Catalogue", ["CZlib", grdb]),
-        room("FileSystemCore", ["Catalogue", "ObjectStorage", "CLinux", logging]),
-        room("FuseBinding", ["CFuse", "FileSystemCore", "Catalogue", "ObjectStorage", logging]),
+        room("Linux", ["CLinux"]),
+        room("ObjectStorage", ["CCurl", "COpenSSL", "Linux", logging]),
+        room("Catalogue", ["CZlib", "Linux", grdb]),
+        room("FileSystemCore", ["Catalogue", "ObjectStorage", "Linux", logging]),
+        room("FuseBinding", ["CFuse", "FileSystemCore", "Catalogue", "Linux", "ObjectStorage", logging]),
         .executableTarget(
             name: "Command",
-            dependencies: ["CLinux", "FileSystemCore", "FuseBinding", "ObjectStorage", argumentParser, logging],
+            dependencies: [
+                "FileSystemCore", "FuseBinding", "Linux", "ObjectStorage", argumentParser, logging,
+            ],
             path: "Sources/BackupFS/Command", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
         tests("CatalogueTests", ["Catalogue"]),
-        tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "ObjectStorage", logging]),
-        tests("FileSystemCoreTests", ["FileSystemCore", "Catalogue", "ObjectStorage", "TestSupport", logging]),
+        tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "Linux", "ObjectStorage", logging]),
+        tests(
+            "FileSystemCoreTests", ["FileSystemCore", "Catalogue", "Linux", "ObjectStorage", "TestSupport", logging]),
+        tests("LinuxTests", ["Linux"]),
         tests("MountTests", ["CLinux", "TestSupport"]),
-        tests("ObjectStorageTests", ["ObjectStorage", "TestSupport", logging]),
+        tests("ObjectStorageTests", ["Linux", "ObjectStorage", "TestSupport", logging]),
     ]
 )

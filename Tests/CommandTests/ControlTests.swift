@@ -2,6 +2,7 @@ import CLinux
 import FileSystemCore
 import Foundation
 import Glibc
+import Linux
 import Logging
 import Testing
 

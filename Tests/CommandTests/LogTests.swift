@@ -1,6 +1,7 @@
 import FileSystemCore
 import Foundation
 import Glibc
+import Linux
 import Logging
 import Synchronization
 import Testing

@@ -1,6 +1,7 @@
 import FileSystemCore
 import Foundation
 import Glibc
+import Linux
 import Testing
 
 @testable import Command

@@ -3,6 +3,7 @@
 import Catalogue
 import Foundation
 import Glibc
+import Linux
 import ObjectStorage
 import TestSupport
 import Testing

@@ -3,6 +3,7 @@
 
 import Catalogue
 import Dispatch
+import Linux
 import ObjectStorage
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 // An S3 bucket in memory behind real HTTP. It checks what it is told to check, and tests stand between it and its client.
 
 import Foundation
+import Linux
 import Synchronization
 
 @testable import ObjectStorage

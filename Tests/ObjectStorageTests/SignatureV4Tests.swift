@@ -1,6 +1,7 @@
 // The vectors that AWS publishes: its Signature Version 4 test suite (get-vanilla and others), and the examples of
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
 
+import Linux
 import Testing
 
 @testable import ObjectStorage

@@ -7,6 +7,7 @@
 
 import Dispatch
 import Glibc
+import Linux
 import Synchronization
 
 /// Syncs the log of one catalogue, for any number of waiters at a time.
@@ -69,7 +70,7 @@ final class LogSync: Sendable {
             if let failure { state.withLock { $0.failure = failure } }
             let error = failure.map { code in
                 CatalogueError.database(
-                    message: "the log could not be written to the disk (\(String(cString: strerror(code)))): "
+                    message: "the log could not be written to the disk (\(errnoText(code))): "
                         + "see to the disk, unmount, and mount again")
             }
             for finished in group { finished(error) }

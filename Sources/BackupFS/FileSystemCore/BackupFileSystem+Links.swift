@@ -2,6 +2,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 
 extension BackupFileSystem {
     /// Gives a file, link or node another name (Link.1 to Link.3).

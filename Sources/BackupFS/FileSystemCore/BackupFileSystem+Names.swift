@@ -3,6 +3,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 
 extension BackupFileSystem {
     /// The resource under a name: the catalogue alone is asked (I7).

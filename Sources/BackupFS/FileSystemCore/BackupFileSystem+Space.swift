@@ -1,8 +1,8 @@
 // Where a file has bytes and where it has holes. Main storage does the work; what changes the content is backed up like a
 // write. The main copy must be there (`recover`).
 
-import CLinux
 import Glibc
+import Linux
 
 extension BackupFileSystem {
     /// fallocate(2): all modes that main storage has.
@@ -10,7 +10,7 @@ extension BackupFileSystem {
         _ handle: FileHandle, mode: Int32, offset: Int64, length: Int64
     ) throws(FileSystemError) {
         _ = try write(handle.file) { descriptor in
-            backupfs_fallocate(descriptor, mode, offset, length) == 0 ? 0 : -Int(errno)
+            allocateSpace(descriptor, mode: mode, offset: offset, length: length) == 0 ? 0 : -Int(errno)
         }
     }
 
@@ -28,9 +28,8 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> Int {
         guard let sourceDescriptor = source.file.descriptor else { throw .inNoStorage }
         return try write(target.file) { descriptor in
-            var from = sourceOffset
-            var to = targetOffset
-            let count = backupfs_copy_range(sourceDescriptor.number, &from, descriptor, &to, length)
+            let count = copyRange(
+                from: sourceDescriptor.number, at: sourceOffset, to: descriptor, at: targetOffset, length: length)
             return count < 0 ? -Int(errno) : count
         }
     }

@@ -4,6 +4,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 import Logging
 import ObjectStorage
 import Synchronization

@@ -27,6 +27,3 @@ extension Nanoseconds {
         return Glibc.timespec(tv_sec: Int(seconds), tv_nsec: Int(rest))
     }
 }
-
-/// The C library's words for an errno.
-package func errnoText(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -3,6 +3,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 import ObjectStorage
 
 extension BackupFileSystem {

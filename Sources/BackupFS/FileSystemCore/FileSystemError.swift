@@ -1,4 +1,5 @@
 import Catalogue
+import Linux
 import ObjectStorage
 
 /// What can go wrong in the file system.

@@ -3,6 +3,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 
 extension BackupFileSystem {
     /// How long a change may take from its row to main: a checkpoint vouches for what began that long before it.

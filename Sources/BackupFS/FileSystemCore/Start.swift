@@ -1,7 +1,6 @@
 // From an opened catalogue to a running file system and back. What a start finds unfinished is in Repair.swift; files that
 // main held before BackupFS came are in Adoption.swift.
 
-import CLinux
 import Catalogue
 import Foundation
 import Glibc

@@ -5,6 +5,7 @@ import Dispatch
 import FileSystemCore
 import Foundation
 import Glibc
+import Linux
 import Logging
 import Synchronization
 

@@ -3,6 +3,7 @@ import Catalogue
 import Dispatch
 import FileSystemCore
 import Glibc
+import Linux
 import Synchronization
 
 /// What the handlers of one session share.

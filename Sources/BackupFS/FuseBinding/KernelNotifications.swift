@@ -6,6 +6,7 @@ import Catalogue
 import Dispatch
 import FileSystemCore
 import Glibc
+import Linux
 import ObjectStorage
 import Synchronization
 

@@ -5,6 +5,7 @@ import CFuse
 import Catalogue
 import FileSystemCore
 import Glibc
+import Linux
 
 /// The answer to one kernel request.
 enum Reply: Sendable {

@@ -1,6 +1,7 @@
 // Disks block, and a network disk may block for ever. Blocking work runs on a bounded number of threads of its own,
 // never on Swift's cooperative pool, and nobody waits for it longer than the deadline.
 
+import Linux
 import Synchronization
 
 /// Tells a piece of blocking work when nobody waits for it any more.
@@ -44,18 +45,14 @@ final class BlockingQueue: Sendable {
                     return try work(expiry)
                 })
         }
-        let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            guard !Task.isCancelled else { return }
+        let outcome = await answer.value(until: deadline) { why in
             expiry.abandon()
-            answer.decide(.failure(.deadlineExceeded(reason: "the disk did not answer")))
-        }
-        defer { timer.cancel() }
-        let outcome = await withTaskCancellationHandler {
-            await answer.value()
-        } onCancel: {
-            expiry.abandon()
-            answer.decide(.failure(.deadlineExceeded(reason: "the request was given up")))
+            let reason =
+                switch why {
+                case .deadline: "the disk did not answer"
+                case .cancelled: "the request was given up"
+                }
+            return .failure(.deadlineExceeded(reason: reason))
         }
         return try outcome.get()
     }

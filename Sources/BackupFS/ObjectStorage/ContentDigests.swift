@@ -2,6 +2,8 @@
 // some of the bytes an MD5 for Content-MD5 and the ETag, and a SHA-256 for the signature. They are all of the very same
 // bytes: a store that has proven its parts has proven the whole.
 
+import Linux
+
 /// The checksums of the bytes that one request carries.
 package struct BodyDigests: Sendable, Equatable {
     /// SHA-256, 32 bytes.
@@ -115,15 +117,4 @@ package final class BodyDigester {
     package func finish() -> BodyDigests {
         BodyDigests(sha256: sha256.finish(), md5: md5.finish())
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
 }

@@ -1,6 +1,7 @@
 // Our own end of a transfer: an open file of the caller's, read and written at offsets, so that its offset stays.
 
 import Glibc
+import Linux
 
 /// An open file that somebody else owns and keeps open.
 package struct LocalFile: Sendable {
@@ -9,6 +10,17 @@ package struct LocalFile: Sendable {
 
     package init(_ descriptor: Int32) {
         self.descriptor = descriptor
+    }
+
+    /// A descriptor of our own for the same file, that stays valid when the caller closes theirs.
+    ///
+    /// Throws `.localFile`.
+    func duplicate() throws(ObjectStoreError) -> Descriptor {
+        do throws(SystemError) {
+            return try Descriptor(duplicating: descriptor)
+        } catch {
+            throw .localFile(errno: error.code)
+        }
     }
 
     /// Reads at `offset` (pread(2)) until `buffer` is full or the file ends; returns the bytes read.

@@ -1,6 +1,7 @@
 import FileSystemCore
 import FoundationEssentials
 import Glibc
+import Linux
 
 /// `config.json` in the state directory: what the first mount was told, for the later ones.
 enum ConfigurationFile {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FileSystemCore
 import Glibc
+import Linux
 
 /// A path as the kernel has it: bytes without NUL, valid UTF-8 or not.
 struct BytePath: Hashable, Sendable {
@@ -79,11 +80,13 @@ struct BytePath: Hashable, Sendable {
     }
 
     /// Calls `body` with the path as a C string.
-    func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    func withCString<Result, Failure: Error>(
+        _ body: (UnsafePointer<CChar>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         let text = bytes.map { CChar(bitPattern: $0) } + [0]
-        return text.withUnsafeBufferPointer { buffer in
-            guard let start = buffer.baseAddress else { return body("") }
-            return body(start)
+        return try text.withUnsafeBufferPointer { buffer throws(Failure) in
+            guard let start = buffer.baseAddress else { return try body("") }
+            return try body(start)
         }
     }
 }
@@ -113,14 +116,5 @@ private func cStringBytes(_ text: UnsafePointer<CChar>) -> [UInt8] {
 /// The bytes of a small file; throws EFBIG for one that is longer than `limit`.
 func readWhole(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt8] {
     let file = try Descriptor(taking: path.withCString { open($0, O_RDONLY | O_CLOEXEC) }, from: "open")
-    var result: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
-        let count = read(file.number, &buffer, buffer.count)
-        if count < 0, errno == EINTR { continue }
-        guard count >= 0 else { throw SystemError("read") }
-        if count == 0 { return result }
-        result += buffer[..<count]
-        guard result.count <= limit else { throw SystemError("read", EFBIG) }
-    }
+    return try file.readAll(limit: limit)
 }

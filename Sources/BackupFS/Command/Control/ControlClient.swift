@@ -1,5 +1,6 @@
 import FileSystemCore
 import Glibc
+import Linux
 
 /// A client of one daemon.
 ///

@@ -1,6 +1,6 @@
-import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// One connection of the control socket: reads the request, asks the file system, writes the answers.
 ///
@@ -62,7 +62,7 @@ struct ControlConversation {
             }
             var watched = [
                 pollfd(fd: outbox.ready.descriptor.number, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: channel.socket.number, events: Int16(backupfs_poll_peer_closed), revents: 0),
+                pollfd(fd: channel.socket.number, events: pollPeerClosed, revents: 0),
                 pollfd(fd: stopping.descriptor.number, events: Int16(POLLIN), revents: 0),
             ]
             if poll(&watched, 3, -1) < 0, errno != EINTR { throw SystemError("poll") }
@@ -76,7 +76,7 @@ struct ControlConversation {
         while true {
             var watched = [
                 pollfd(
-                    fd: channel.socket.number, events: Int16(POLLOUT) | Int16(backupfs_poll_peer_closed), revents: 0),
+                    fd: channel.socket.number, events: Int16(POLLOUT) | pollPeerClosed, revents: 0),
                 pollfd(fd: stopping.descriptor.number, events: Int16(POLLIN), revents: 0),
             ]
             if poll(&watched, 2, -1) < 0 {

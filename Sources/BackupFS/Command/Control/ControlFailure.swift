@@ -1,3 +1,5 @@
+import Linux
+
 /// Why the running file system could not be asked or did not answer.
 enum ControlFailure: Error, Equatable, CustomStringConvertible {
     /// The path is in no mount and in no main directory.

@@ -1,3 +1,4 @@
+import Linux
 import Synchronization
 
 /// Answers on their way from the task that finds them to the thread that sends them.

@@ -1,7 +1,7 @@
-import CLinux
 import Dispatch
 import FileSystemCore
 import Glibc
+import Linux
 import Logging
 import Synchronization
 

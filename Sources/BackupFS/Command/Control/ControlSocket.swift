@@ -5,9 +5,9 @@
 // containers. For them the daemon listens at an abstract address (unix(7)) as well, named after that path. Anybody could
 // take such a name, so a client accepts only the very process that the path names.
 
-import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// The control socket's calls.
 enum ControlSocket {
@@ -71,7 +71,7 @@ enum ControlSocket {
 
     /// A connection to the socket in a state directory, however long its path is.
     static func connect(inDirectory path: BytePath) throws(SystemError) -> Descriptor {
-        let flags = backupfs_o_path | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        let flags = openForPathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         let directory = try Descriptor(taking: path.withCString { open($0, flags) }, from: "open")
         return try withExtendedLifetime(directory) { () throws(SystemError) in
             try connect(to: BytePath("/proc/self/fd/\(directory.number)/\(ControlProtocol.socketName)"))
@@ -80,9 +80,8 @@ enum ControlSocket {
 
     /// Who is at the other end of a connected socket.
     static func peer(of socket: Descriptor) throws(SystemError) -> Peer {
-        var peer = backupfs_peer()
-        guard backupfs_peer_of(socket.number, &peer) == 0 else { throw SystemError("getsockopt") }
-        return Peer(process: peer.pid, user: peer.uid)
+        let (process, user) = try Linux.peer(of: socket)
+        return Peer(process: process, user: user)
     }
 
     private static func makeSocket() throws(SystemError) -> Descriptor {

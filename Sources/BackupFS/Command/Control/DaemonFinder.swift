@@ -1,8 +1,8 @@
 // How a path leads to the daemon that serves it. In a mount, every file says where the control socket is (an extended
 // attribute), since the main directory may be covered by the mount. Outside, the main directory above the path has it.
 
-import CLinux
 import Glibc
+import Linux
 
 /// Where the daemon for a path may be reached, and what the path is called there.
 struct DaemonTarget: Equatable {
@@ -110,10 +110,8 @@ struct DaemonFinder {
     }
 
     private static func readControlAttribute(_ path: BytePath) -> String? {
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let count = path.withCString { lgetxattr($0, ControlProtocol.attributeName, &buffer, buffer.count) }
-        guard count > 0 else { return nil }
-        return String(validating: buffer[..<count].prefix { $0 != 0 }, as: UTF8.self)
+        let value = path.withCString { extendedAttribute(ControlProtocol.attributeName, of: $0, longest: 256) }
+        return value.flatMap { String(validating: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 }
 

@@ -1,6 +1,6 @@
-import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// Lines over a connected socket, bounded in length and time.
 ///
@@ -59,13 +59,13 @@ final class LineChannel {
     }
 
     private func receive(until deadline: ContinuousClock.Instant?) throws(Failure) {
-        var watched = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
-        while true {
-            let ready = poll(&watched, 1, deadline.map(milliseconds(until:)) ?? -1)
-            if ready < 0, errno == EINTR { continue }
-            guard ready > 0 else { throw ready == 0 ? .timedOut : .closed }
-            break
+        let isReadable: Bool
+        do throws(SystemError) {
+            isReadable = try socket.waitUntilReadable(until: deadline)
+        } catch {
+            throw .closed
         }
+        guard isReadable else { throw .timedOut }
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = recv(socket.number, &buffer, buffer.count, 0)
@@ -75,11 +75,4 @@ final class LineChannel {
             return
         }
     }
-}
-
-/// The time left until `deadline` as poll(2) wants it, rounded up; 0 if it has passed.
-private func milliseconds(until deadline: ContinuousClock.Instant) -> Int32 {
-    let left = ContinuousClock.now.duration(to: deadline)
-    guard left > .zero else { return 0 }
-    return Int32(clamping: left.components.seconds * 1_000 + left.components.attoseconds / 1_000_000_000_000_000 + 1)
 }

@@ -1,5 +1,6 @@
 import FileSystemCore
 import Glibc
+import Linux
 
 /// The mounts this process sees, as `/proc/self/mountinfo` lists them (proc_pid_mountinfo(5)).
 struct MountTable: Sendable, Equatable {

@@ -3,6 +3,7 @@
 
 import Dispatch
 import FileSystemCore
+import Linux
 import Synchronization
 
 /// Waits for a daemon's `sync` and gives up when it makes no progress for a known reason.

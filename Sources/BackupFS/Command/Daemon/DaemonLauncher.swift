@@ -1,9 +1,8 @@
-// A daemon is this program again, in a session of its own: posix_spawn, never fork, since a fork of a process with
-// threads may only exec. Secrets pass through the environment and never through the arguments.
+// A daemon is this program again, in a session of its own. Secrets pass through the environment and never through the arguments.
 
-import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// Starts the daemon of a mount.
 enum DaemonLauncher {
@@ -18,10 +17,7 @@ enum DaemonLauncher {
     ) throws(CommandError) -> Result<Void, DaemonFailure> {
         let reader: Descriptor
         do throws(SystemError) {
-            let pipe = try makePipe()
-            reader = pipe.reader
-            try spawn(
-                program, ["backupfs", "mount", "--ready-descriptor", "\(readyDescriptor)"], arguments, pipe.writer)
+            reader = try start(program, arguments)
         } catch {
             throw .failed("the daemon could not be started (\(error))")
         }
@@ -48,35 +44,15 @@ enum DaemonLauncher {
         return (try? path.status()) == nil ? BytePath("/proc/self/exe") : path
     }
 
-    private static func makePipe() throws(SystemError) -> (reader: Descriptor, writer: Descriptor) {
-        var ends: [Int32] = [-1, -1]
-        guard backupfs_pipe(&ends) == 0 else { throw SystemError("pipe2") }
-        return (Descriptor(ends[0]), Descriptor(ends[1]))
-    }
-
-    private static func spawn(
-        _ program: BytePath, _ options: [String], _ arguments: [[UInt8]], _ writer: Descriptor
-    ) throws(SystemError) {
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        // The pipe first: opening the standard three might close it if one of them was closed here.
-        posix_spawn_file_actions_adddup2(&actions, writer.number, readyDescriptor)
-        for standard in Int32(0)...2 { posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0) }
-        backupfs_spawn_close_from(&actions, readyDescriptor + 1)
-        posix_spawnattr_setflags(&attributes, backupfs_spawn_new_session)
-        let words = options.map { Array($0.utf8) } + arguments
-        var pointers = words.map { word in strdup(word.map { CChar(bitPattern: $0) } + [0]) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        var process = pid_t()
-        let result = program.withCString { posix_spawn(&process, $0, &actions, &attributes, &pointers, Glibc.environ) }
-        guard result == 0 else { throw SystemError("posix_spawn", result) }
-        withExtendedLifetime(writer) {}
+    private static func start(
+        _ program: BytePath, _ arguments: [[UInt8]]
+    ) throws(SystemError) -> Descriptor {
+        let (reader, writer) = try makePipe()
+        let options = ["backupfs", "mount", "--ready-descriptor", "\(readyDescriptor)"].map { Array($0.utf8) }
+        _ = try ChildProcess.start(
+            .file(program.bytes), options + arguments, files: .only(writer, at: readyDescriptor),
+            standing: .ownSession)
+        return reader
     }
 }
 

@@ -2,6 +2,7 @@
 
 import FileSystemCore
 import Glibc
+import Linux
 import Synchronization
 
 /// Takes the lines of the log; a file of ours is renamed when it is long enough, and a new one begun.
@@ -37,7 +38,7 @@ final class LogFile: Sendable {
         directory: Int32, name: String, limit: Int64 = LogFile.usualLimit, kept: Int = LogFile.usuallyKept,
         takesStandardError: Bool
     ) throws(SystemError) {
-        let own = try Descriptor(taking: fcntl(directory, F_DUPFD_CLOEXEC, 3), from: "dup")
+        let own = try Descriptor(duplicating: directory)
         let file = try Self.open(name, in: own, flags: 0)
         rotation = Rotation(
             directory: own, name: name, limit: limit, kept: kept, takesStandardError: takesStandardError)

@@ -2,6 +2,7 @@
 
 import FileSystemCore
 import Glibc
+import Linux
 import Synchronization
 
 /// A line from a starting daemon.

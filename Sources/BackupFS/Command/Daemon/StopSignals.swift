@@ -2,6 +2,7 @@
 // that what they cause is ordinary code and no signal handler.
 
 import Glibc
+import Linux
 import Synchronization
 
 /// The signals that ask this process to end.

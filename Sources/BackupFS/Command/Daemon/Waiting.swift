@@ -1,5 +1,6 @@
 import Dispatch
 import FileSystemCore
+import Linux
 import Synchronization
 
 /// Runs asynchronous work to its end from a thread that may block: the process's own, never one of the pool.

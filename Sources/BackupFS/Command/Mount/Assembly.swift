@@ -1,9 +1,9 @@
 // Where the rooms are put together: settings become a store, a main directory becomes a file system. Each room's own
 // errors become the one line that a mount is refused with.
 
-import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 import Logging
 import ObjectStorage
 
@@ -74,7 +74,7 @@ enum Assembly {
 
     /// What the process may have open, less what the catalogue, directories, staging and each transfer need.
     private static func mostOpenFiles(transfers: Int) -> Int {
-        max(16, Int(min(backupfs_descriptor_limit(), 1 << 30)) - 100 - 4 * transfers)
+        max(16, Int(min(ProcessLimits.descriptors, 1 << 30)) - 100 - 4 * transfers)
     }
 
     /// Bytes a second that a large file's backup may count on: with a limit of bandwidth a part of that, since others

@@ -3,6 +3,7 @@
 import FileSystemCore
 import FoundationEssentials
 import Glibc
+import Linux
 import Logging
 import ObjectStorage
 
@@ -167,8 +168,10 @@ struct EnvironmentCheck {
         let file = tmpfile()
         guard let file else { throw .localFile(errno: errno) }
         defer { fclose(file) }
-        let number = fcntl(fileno(file), F_DUPFD_CLOEXEC, 3)
-        guard number >= 0 else { throw .localFile(errno: errno) }
-        return Descriptor(number)
+        do throws(SystemError) {
+            return try Descriptor(duplicating: fileno(file))
+        } catch {
+            throw .localFile(errno: error.code)
+        }
     }
 }

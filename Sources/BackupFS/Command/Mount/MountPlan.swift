@@ -1,4 +1,5 @@
 import FileSystemCore
+import Linux
 
 /// What a mount is going to do, once everything was looked at that can be without opening anything.
 struct MountPlan: Sendable {

@@ -4,6 +4,7 @@ import FileSystemCore
 import FoundationEssentials
 import FuseBinding
 import Glibc
+import Linux
 import Logging
 import ObjectStorage
 
@@ -89,7 +90,7 @@ struct MountSession {
         do throws(SystemError) {
             let file: LogFile
             if request.readyDescriptor == nil {
-                file = LogFile(try Descriptor(taking: fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), from: "dup"))
+                file = LogFile(try Descriptor(duplicating: STDERR_FILENO))
             } else {
                 file = try LogFile(
                     directory: main.privateDirectory.number, name: NewState.logName, takesStandardError: true)

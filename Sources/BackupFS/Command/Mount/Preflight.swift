@@ -2,6 +2,7 @@
 
 import FileSystemCore
 import Glibc
+import Linux
 
 /// The checks of a mount that need neither backup storage nor the catalogue.
 struct Preflight: Sendable {

@@ -1,5 +1,6 @@
 import FileSystemCore
 import Glibc
+import Linux
 import ObjectStorage
 
 /// Why a mount is refused before anything was mounted: what is wrong, and what to do.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FileSystemCore
 import Glibc
+import Linux
 
 /// `backupfs mount MAIN MOUNTPOINT`.
 struct MountCommand: ParsableCommand {

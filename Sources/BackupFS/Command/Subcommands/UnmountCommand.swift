@@ -1,7 +1,7 @@
 import ArgumentParser
-import CLinux
 import FileSystemCore
 import Glibc
+import Linux
 
 /// `backupfs unmount MOUNTPOINT`.
 struct UnmountCommand: ParsableCommand {
@@ -61,7 +61,7 @@ struct UnmountCommand: ParsableCommand {
     private func process(of client: ControlClient) throws(CommandError) -> Descriptor? {
         do throws(ControlFailure) {
             guard let process = try client.daemonProcess() else { return nil }
-            return try? Descriptor(taking: backupfs_open_process(process), from: "pidfd_open")
+            return try? ChildProcess.handle(of: process)
         } catch {
             throw .control(error)
         }
@@ -70,7 +70,7 @@ struct UnmountCommand: ParsableCommand {
     private func unmount(_ path: BytePath) throws(CommandError) {
         do throws(SystemError) {
             if geteuid() == 0 {
-                guard path.withCString({ backupfs_unmount($0) }) == 0 else { throw SystemError("umount2") }
+                try path.withCString { path throws(SystemError) in try unmountFileSystem(path) }
             } else {
                 try Unprivileged.unmount(path)
             }
@@ -84,11 +84,7 @@ struct UnmountCommand: ParsableCommand {
 
     private func waitForEnd(of daemon: Descriptor?) throws(CommandError) {
         guard let daemon else { return }
-        var watched = pollfd(fd: daemon.number, events: Int16(POLLIN), revents: 0)
-        let deadline = ContinuousClock.now + Self.patience
-        while ContinuousClock.now < deadline {
-            if poll(&watched, 1, 1_000) > 0 { return }
-        }
+        if (try? daemon.waitUntilReadable(until: .now + Self.patience)) == true { return }
         throw .failed(
             "unmounted, but the daemon still works after \(Self.patience.components.seconds) s: look at its log")
     }
@@ -98,14 +94,8 @@ struct UnmountCommand: ParsableCommand {
 private enum Unprivileged {
     static func unmount(_ path: BytePath) throws(SystemError) {
         let words = [Array("fusermount3".utf8), Array("-u".utf8), Array("--".utf8), path.bytes]
-        var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0.map { CChar(bitPattern: $0) } + [0]) }
-        pointers.append(nil)
-        defer { for pointer in pointers { free(pointer) } }
-        var process = pid_t()
-        let result = posix_spawnp(&process, "fusermount3", nil, nil, &pointers, Glibc.environ)
-        guard result == 0 else { throw SystemError("fusermount3", result) }
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) < 0, errno == EINTR {}
+        let child = try ChildProcess.start(.named("fusermount3"), words)
+        let status = child.wait()
         // It has said why on standard error; nearly always somebody uses the mount.
         guard status == 0 else { throw SystemError("fusermount3", EBUSY) }
     }

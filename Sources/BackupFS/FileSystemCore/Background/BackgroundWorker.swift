@@ -2,6 +2,7 @@
 // alone that is down.
 
 import Catalogue
+import Linux
 import ObjectStorage
 import Synchronization
 
@@ -10,7 +11,7 @@ final class BackgroundWorker: Sendable {
     private struct State {
         var isAwake = false
         var isStopped = false
-        var sleeper: CheckedContinuation<Void, Never>?
+        var sleeper: OneShot<Void>?
         var work: SharedWork?
         var lastError: String?
         var isReachable = true
@@ -73,7 +74,7 @@ final class BackgroundWorker: Sendable {
             defer { state.sleeper = nil }
             return state.sleeper
         }
-        sleeper?.resume()
+        sleeper?.decide(())
     }
 
     func run(_ body: @escaping @Sendable () async -> Void) {
@@ -97,20 +98,17 @@ final class BackgroundWorker: Sendable {
 
     /// Sleeps until `wake` or for `duration`.
     func sleep(atMost duration: Duration) async {
-        let timer = Task {
-            try? await Task.sleep(for: duration)
-            if !Task.isCancelled { wake() }
+        let sleeper = OneShot<Void>()
+        let mustSleep = state.withLock { state in
+            if state.isAwake || state.isStopped { return false }
+            state.sleeper = sleeper
+            return true
         }
-        await withCheckedContinuation { continuation in
-            let isAwake = state.withLock { state in
-                if state.isAwake || state.isStopped { return true }
-                state.sleeper = continuation
-                return false
-            }
-            if isAwake { continuation.resume() }
+        if mustSleep { await sleeper.value(until: .now + duration, heedsCancellation: false) { _ in } }
+        state.withLock { state in
+            state.isAwake = false
+            state.sleeper = nil
         }
-        state.withLock { $0.isAwake = false }
-        timer.cancel()
     }
 }
 

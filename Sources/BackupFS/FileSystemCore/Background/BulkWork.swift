@@ -2,6 +2,7 @@
 // ever waits for it; and it is done in turns, so that a small file never waits for a large one to end.
 
 import Glibc
+import Linux
 import ObjectStorage
 import Synchronization
 

@@ -2,6 +2,7 @@
 // upload stops nothing but itself.
 
 import Catalogue
+import Linux
 import ObjectStorage
 import Synchronization
 

@@ -3,9 +3,9 @@
 // Until then the intent is marked: after the death of the daemon alone it must not be repeated, since the names may have
 // been used again.
 
-import CLinux
 import Catalogue
 import Glibc
+import Linux
 
 /// An intent that main has followed.
 enum FollowedIntent: Sendable {
@@ -36,8 +36,10 @@ extension BackupFileSystem {
             return followed
         }
         guard !batch.isEmpty else { return }
-        guard backupfs_sync_file_system(main.root.number) == 0 else {
-            logger.error("main could not be synced", metadata: ["error": "\(errnoText(errno))"])
+        do throws(SystemError) {
+            try syncFileSystem(of: main.root)
+        } catch {
+            logger.error("main could not be synced", metadata: ["error": "\(error.reason)"])
             return followed.withLock { $0 = batch + $0 }
         }
         pass("intents.synced")

@@ -2,6 +2,7 @@
 
 import Catalogue
 import Foundation
+import Linux
 import ObjectStorage
 
 extension BackupFileSystem {

@@ -4,6 +4,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 import Synchronization
 
 /// One open file (or one that background work holds).

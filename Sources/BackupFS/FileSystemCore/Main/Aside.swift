@@ -3,6 +3,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 
 extension BackupFileSystem {
     /// Moves what lies under a name in main out of the way; false if nothing does.

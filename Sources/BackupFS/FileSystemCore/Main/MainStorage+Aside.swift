@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import Linux
 
 extension MainStorage {
     /// The names from the root down to an open directory of main, as they are on the disk now.
@@ -24,7 +24,7 @@ extension MainStorage {
     ) throws(FileSystemError) -> Bool {
         let place = try asideDirectory(id, path, making: true)
         let result = withName(name) { source in
-            withName(path.last ?? name) { backupfs_rename_exclusive(directory.number, source, place.number, $0) }
+            withName(path.last ?? name) { renameExclusively(directory.number, source, place.number, $0) }
         }
         guard result != 0 else { return true }
         let code = errno
@@ -44,7 +44,7 @@ extension MainStorage {
         let place = try asideDirectory(id, path, making: false)
         try check(
             withName(path.last ?? []) { source in
-                withName(name) { backupfs_rename_exclusive(place.number, source, directory.number, $0) }
+                withName(name) { renameExclusively(place.number, source, directory.number, $0) }
             }, "bringing back what was set aside")
     }
 

@@ -1,5 +1,6 @@
 import Catalogue
 import Glibc
+import Linux
 
 extension MainStorage {
     /// One entry of a directory in main.
@@ -50,21 +51,10 @@ extension MainStorage {
     }
 
     private func names(_ directory: Descriptor) throws(FileSystemError) -> [[UInt8]] {
-        // A descriptor of its own: reading moves the offset, and closing the stream closes it.
-        let number = openat(directory.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0, let stream = fdopendir(number) else {
-            throw .main(errno: errno, during: "reading a directory")
-        }
-        defer { closedir(stream) }
-        var names: [[UInt8]] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else {
-                guard errno == 0 else { throw .main(errno: errno, during: "reading a directory") }
-                return names
-            }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name != [UInt8(ascii: ".")], name != Array("..".utf8) { names.append(name) }
+        do throws(SystemError) {
+            return try directory.names()
+        } catch {
+            throw .main(errno: error.code, during: "reading a directory")
         }
     }
 

@@ -1,9 +1,9 @@
 // Main storage: plain files under their own paths. Every path is resolved below the root's descriptor, refusing links,
 // so that nothing outside MAIN is ever touched, whatever lies in it or is mounted over it.
 
-import CLinux
 import Catalogue
 import Glibc
+import Linux
 
 /// The local directory that holds the files, and `.backupfs` in it.
 package final class MainStorage: Sendable {
@@ -52,20 +52,23 @@ package final class MainStorage: Sendable {
         guard mkdirat(parent.number, name, 0o700) == 0 || errno == EEXIST else {
             throw .notUsable("\(path)/\(name)", errno: errno)
         }
-        let number = backupfs_open_beneath(parent.number, name, O_RDONLY | O_DIRECTORY, 0)
-        guard number >= 0 else { throw .notUsable("\(path)/\(name)", errno: errno) }
-        guard fchmod(number, 0o700) == 0 else {
-            let code = errno
-            close(number)
-            throw .notUsable("\(path)/\(name)", errno: code)
+        do throws(SystemError) {
+            let directory = try parent.openBeneath(name, O_RDONLY | O_DIRECTORY)
+            guard fchmod(directory.number, 0o700) == 0 else { throw SystemError("fchmod") }
+            return directory
+        } catch {
+            throw .notUsable("\(path)/\(name)", errno: error.code)
         }
-        return Descriptor(number)
     }
 
     private static func takeLock(_ directory: Descriptor, _ path: String) throws(OpenFailure) -> Descriptor {
-        let number = backupfs_open_beneath(directory.number, "lock", O_RDWR | O_CREAT, 0o600)
-        guard number >= 0 else { throw .notUsable("\(path)/.backupfs/lock", errno: errno) }
-        let lock = Descriptor(number)
+        let lock: Descriptor
+        do throws(SystemError) {
+            lock = try directory.openBeneath("lock", O_RDWR | O_CREAT, mode: 0o600)
+        } catch {
+            throw .notUsable("\(path)/.backupfs/lock", errno: error.code)
+        }
+        let number = lock.number
         guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
             var text = [UInt8](repeating: 0, count: 16)
             let count = max(0, pread(number, &text, 15, 0))
@@ -93,8 +96,7 @@ package final class MainStorage: Sendable {
                 text += name
                 remaining.removeFirst()
             }
-            current = Descriptor(
-                try beneath(current, text, O_RDONLY | O_DIRECTORY, mode: 0, during: "opening a directory"))
+            current = try beneath(current, text, O_RDONLY | O_DIRECTORY, mode: 0, during: "opening a directory")
         }
         return current
     }
@@ -119,16 +121,19 @@ package final class MainStorage: Sendable {
         _ directory: Descriptor, path: [UInt8], writing: Bool
     ) throws(FileSystemError) -> Descriptor? {
         let base = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-        var number = withText(path) { backupfs_open_beneath(directory.number, $0, base | O_RDWR, 0) }
-        if number < 0, !writing, [EACCES, EPERM, EROFS, ETXTBSY].contains(errno) {
-            number = withText(path) { backupfs_open_beneath(directory.number, $0, base | O_RDONLY, 0) }
-        }
-        if number < 0 {
+        let file: Descriptor
+        do throws(SystemError) {
+            do throws(SystemError) {
+                file = try directory.openBeneath(path, base | O_RDWR)
+            } catch {
+                guard !writing, [EACCES, EPERM, EROFS, ETXTBSY].contains(error.code) else { throw error }
+                file = try directory.openBeneath(path, base | O_RDONLY)
+            }
+        } catch {
             // A directory, a link or a device in the place of a file is a missing file.
-            if [ENOENT, EISDIR, ELOOP, ENXIO, ENODEV, ENOTDIR].contains(errno) { return nil }
-            throw .main(errno: errno, during: "open")
+            if [ENOENT, EISDIR, ELOOP, ENXIO, ENODEV, ENOTDIR].contains(error.code) { return nil }
+            throw .main(errno: error.code, during: "open")
         }
-        let file = Descriptor(number)
         guard try file.status().st_mode & S_IFMT == S_IFREG else { return nil }
         return file
     }
@@ -150,10 +155,8 @@ package final class MainStorage: Sendable {
         _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
     ) throws(FileSystemError) -> Descriptor {
         guard isFileName(name) else { throw .main(errno: EINVAL, during: "create") }
-        let file = Descriptor(
-            try beneath(
-                directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: (mode & 0o777) | 0o600, during: "create")
-        )
+        let file = try beneath(
+            directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: (mode & 0o777) | 0o600, during: "create")
         do throws(FileSystemError) {
             try setOwnerAndMode(file, mode: mode, uid: uid, gid: gid)
         } catch {
@@ -166,8 +169,8 @@ package final class MainStorage: Sendable {
     /// A new nameless-to-users file in staging, and its name there.
     func createStaged(_ name: String) throws(FileSystemError) -> Descriptor {
         unlinkat(staging.number, name, 0)
-        return Descriptor(
-            try beneath(staging, Array(name.utf8), O_RDWR | O_CREAT | O_EXCL, mode: 0o600, during: "create in staging"))
+        return try beneath(
+            staging, Array(name.utf8), O_RDWR | O_CREAT | O_EXCL, mode: 0o600, during: "create in staging")
     }
 
     func removeStaged(_ name: String) { unlinkat(staging.number, name, 0) }
@@ -175,7 +178,7 @@ package final class MainStorage: Sendable {
     /// Moves a finished file from staging to its place, which must be free (EEXIST otherwise).
     func place(_ stagedName: String, _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
         try check(
-            withName(name) { backupfs_rename_exclusive(staging.number, stagedName, directory.number, $0) }, "rename")
+            withName(name) { renameExclusively(staging.number, stagedName, directory.number, $0) }, "rename")
     }
 
     /// Makes a symbolic link, pipe, socket or device node.
@@ -205,7 +208,7 @@ package final class MainStorage: Sendable {
 
     /// Opens whatever has a name, just to link it; nil if nothing has it.
     func openAny(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> Descriptor? {
-        let number = withName(name) { openat(directory.number, $0, backupfs_o_path | O_NOFOLLOW | O_CLOEXEC) }
+        let number = withName(name) { openat(directory.number, $0, openForPathOnly | O_NOFOLLOW | O_CLOEXEC) }
         if number < 0, errno == ENOENT { return nil }
         guard number >= 0 else { throw .main(errno: errno, during: "open") }
         return Descriptor(number)
@@ -236,7 +239,7 @@ package final class MainStorage: Sendable {
         _ first: Descriptor, _ firstName: [UInt8], _ second: Descriptor, _ secondName: [UInt8]
     ) throws(FileSystemError) -> Bool {
         let result = withName(firstName) { one in
-            withName(secondName) { backupfs_rename_exchange(first.number, one, second.number, $0) }
+            withName(secondName) { renameExchanging(first.number, one, second.number, $0) }
         }
         if result != 0, errno == ENOENT { return false }
         try check(result, "rename")
@@ -265,8 +268,7 @@ package final class MainStorage: Sendable {
         }
         if let mode, kind != .symlink { try setMode(directory, name, kind, mode) }
         if accessed != nil || modified != nil {
-            let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
-            let times = [accessed ?? omit, modified ?? omit]
+            let times = [accessed ?? timeThatStays, modified ?? timeThatStays]
             try check(withName(name) { utimensat(directory.number, $0, times, AT_SYMLINK_NOFOLLOW) }, "utimensat")
         }
     }
@@ -290,8 +292,7 @@ package final class MainStorage: Sendable {
         }
         if let mode { try check(fchmod(file.number, mode), "chmod") }
         if accessed != nil || modified != nil {
-            let omit = timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit)
-            try check(futimens(file.number, [accessed ?? omit, modified ?? omit]), "futimens")
+            try check(futimens(file.number, [accessed ?? timeThatStays, modified ?? timeThatStays]), "futimens")
         }
     }
 
@@ -309,10 +310,12 @@ package final class MainStorage: Sendable {
 
     func beneath(
         _ directory: Descriptor, _ path: [UInt8], _ flags: Int32, mode: UInt32, during: String
-    ) throws(FileSystemError) -> Int32 {
-        let number = withText(path) { backupfs_open_beneath(directory.number, $0, flags, mode) }
-        guard number >= 0 else { throw .main(errno: errno, during: during) }
-        return number
+    ) throws(FileSystemError) -> Descriptor {
+        do throws(SystemError) {
+            return try directory.openBeneath(path, flags, mode: mode)
+        } catch {
+            throw .main(errno: error.code, during: during)
+        }
     }
 
     func check(_ result: Int32, _ operation: String) throws(FileSystemError) {

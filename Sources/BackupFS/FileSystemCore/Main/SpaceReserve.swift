@@ -2,6 +2,7 @@
 // reserve is kept for that moment, and made again when there is room.
 
 import Glibc
+import Linux
 import Synchronization
 
 /// A file of blocks in `.backupfs` that is given up when a delete finds the disk full.

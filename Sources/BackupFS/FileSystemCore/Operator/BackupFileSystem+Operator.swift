@@ -2,6 +2,7 @@
 
 import Catalogue
 import FoundationEssentials
+import Linux
 import ObjectStorage
 import Synchronization
 

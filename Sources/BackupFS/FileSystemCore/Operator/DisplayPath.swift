@@ -1,3 +1,5 @@
+import Linux
+
 /// A path for people and JSON: valid UTF-8 as it is, every other byte percent-encoded (`%FF`).
 ///
 /// For showing only; it cannot be turned back into the path, since a name may hold a percent sign itself.
@@ -9,8 +11,7 @@ package func displayPath(_ bytes: [UInt8]) -> String {
             text.unicodeScalars.append(scalar)
             rest = rest.dropFirst(UTF8.width(scalar))
         } else {
-            let digits = String(first, radix: 16, uppercase: true)
-            text += first < 16 ? "%0\(digits)" : "%\(digits)"
+            text += percentEncoded(CollectionOfOne(first))
             rest = rest.dropFirst()
         }
     }

@@ -1,12 +1,13 @@
 import Catalogue
 import Glibc
+import Linux
 import ObjectStorage
 
 /// What an object says of its file, so that a bucket alone tells everything and other tools see the right thing.
 enum ObjectMetadata {
     /// The attributes of a version's object; `path` are the names from the root down.
     static func make(_ row: Resource, path: [[UInt8]], version: Version, modified: Nanoseconds) -> ObjectAttributes {
-        let encodedPath = percentEncoded(path.joined(separator: [UInt8(ascii: "/")]))
+        let encodedPath = percentEncoded(path.joined(separator: [UInt8(ascii: "/")]), keeping: "/")
         var metadata = [
             "mode": "\(UInt32(S_IFREG) | row.mode)",
             "uid": "\(row.uid)",

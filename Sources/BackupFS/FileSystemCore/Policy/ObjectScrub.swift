@@ -7,6 +7,7 @@
 
 import Catalogue
 import Foundation
+import Linux
 import ObjectStorage
 
 /// How far a comparison has come.

@@ -1,6 +1,7 @@
 // One piece of slow work that several callers wait for: two closes of one file share an upload, two readers of a missing
 // file share a download. Each caller waits with its own deadline; the work goes on when a caller gives up.
 
+import Linux
 import Synchronization
 
 /// The outcome of a task, waited for by any number of callers.
@@ -9,8 +10,7 @@ final class SharedWork: Sendable {
 
     private struct State {
         var outcome: Outcome?
-        var waiters: [UInt64: CheckedContinuation<Outcome?, Never>] = [:]
-        var nextWaiter: UInt64 = 0
+        var waiters: [ObjectIdentifier: OneShot<Outcome?>] = [:]
     }
 
     private let state = Mutex(State())
@@ -22,33 +22,21 @@ final class SharedWork: Sendable {
             defer { state.waiters = [:] }
             return state.waiters
         }
-        for waiter in waiters.values { waiter.resume(returning: outcome) }
+        for waiter in waiters.values { waiter.decide(outcome) }
     }
 
     /// Waits for the outcome; nil if the deadline came first.
     func wait(until deadline: ContinuousClock.Instant) async -> Outcome? {
-        let ticket = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
+        let waiter = OneShot<Outcome?>()
+        let known = state.withLock { state in
+            if state.outcome == nil { state.waiters[ObjectIdentifier(waiter)] = waiter }
+            return state.outcome
         }
-        let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            if !Task.isCancelled { giveUp(ticket) }
-        }
-        defer { timer.cancel() }
-        return await withCheckedContinuation { continuation in
-            let known = state.withLock { state -> Outcome?? in
-                if let outcome = state.outcome { return .some(outcome) }
-                if ContinuousClock.now >= deadline { return .some(nil) }
-                state.waiters[ticket] = continuation
-                return nil
-            }
-            if let known { continuation.resume(returning: known) }
-        }
-    }
-
-    private func giveUp(_ ticket: UInt64) {
-        state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume(returning: nil)
+        if let known { return known }
+        // Who is cancelled waits all the same: what is under way for it goes on.
+        let outcome = await waiter.value(until: deadline, heedsCancellation: false) { _ in nil }
+        state.withLock { _ = $0.waiters.removeValue(forKey: ObjectIdentifier(waiter)) }
+        return outcome
     }
 }
 

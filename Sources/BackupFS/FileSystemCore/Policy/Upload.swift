@@ -1,9 +1,9 @@
 // The second half of the write scenario: Write.4 and Write.5. One upload of a file runs at a time; closes that come
 // meanwhile wait for it, or for the next one if it does not cover what they wrote.
 
-import CLinux
 import Catalogue
 import Glibc
+import Linux
 import ObjectStorage
 
 extension BackupFileSystem {
@@ -293,7 +293,7 @@ extension BackupFileSystem {
     private static func copyContent(from source: Descriptor, to target: Descriptor) throws(FileSystemError) {
         var offset: Int64 = 0
         while true {
-            let count = backupfs_copy_file_range(source.number, &offset, target.number, 1 << 30)
+            let count = copyRange(from: source.number, at: &offset, to: target.number, length: 1 << 30)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .main(errno: errno, during: "copy_file_range") }
             if count == 0 { return }

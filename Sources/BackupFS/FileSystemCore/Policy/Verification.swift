@@ -4,6 +4,7 @@
 
 import Catalogue
 import Glibc
+import Linux
 import ObjectStorage
 
 extension BackupFileSystem {

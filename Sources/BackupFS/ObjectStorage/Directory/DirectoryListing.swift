@@ -2,6 +2,7 @@
 // how its keys go on: `a-b`, `a/x`, `a0`. So one walk, each directory sorted by itself, yields all keys in order.
 
 import Glibc
+import Linux
 
 /// One page of a directory store's keys.
 struct DirectoryListing {
@@ -23,13 +24,13 @@ struct DirectoryListing {
     }
 
     private mutating func collect(
-        _ tree: DirectoryTree, directory: OwnedDescriptor, path: String, _ expiry: Expiry
+        _ tree: DirectoryTree, directory: Descriptor, path: String, _ expiry: Expiry
     ) throws(ObjectStoreError) {
         try expiry.check()
         for entry in try entries(directory, path) where found.count < limit {
             if entry.isDirectory {
                 guard mayHold(entry.key.utf8) else { continue }
-                let child: OwnedDescriptor
+                let child: Descriptor
                 do throws(DirectoryFailure) {
                     child = try DirectoryTree(root: directory).openDirectory(entry.name)
                 } catch {
@@ -54,7 +55,7 @@ struct DirectoryListing {
         var isDirectory: Bool
     }
 
-    private func entries(_ directory: OwnedDescriptor, _ path: String) throws(ObjectStoreError) -> [Entry] {
+    private func entries(_ directory: Descriptor, _ path: String) throws(ObjectStoreError) -> [Entry] {
         var entries: [Entry] = []
         let names: [String]
         do throws(DirectoryFailure) { names = try Self.names(directory) } catch { throw error.asStoreError("listing") }
@@ -68,27 +69,14 @@ struct DirectoryListing {
     }
 
     /// The names in a directory that can be part of a key, unsorted.
-    static func names(_ directory: OwnedDescriptor) throws(DirectoryFailure) -> [String] {
-        // A stream takes its descriptor over and moves its offset: it gets one of its own.
-        let number = openat(directory.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .last }
-        guard let stream = fdopendir(number) else {
-            let failure = DirectoryFailure.last
-            close(number)
-            throw failure
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else { break }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) }
+    static func names(_ directory: Descriptor) throws(DirectoryFailure) -> [String] {
+        do throws(SystemError) {
+            return try directory.names().filter { $0.allSatisfy { $0 < 0x80 } }.map {
+                String(decoding: $0, as: UTF8.self)
             }
-            if let name, name != ".", name != "..", name.utf8.allSatisfy({ $0 < 0x80 }) { names.append(name) }
+        } catch {
+            throw DirectoryFailure(error.code)
         }
-        guard errno == 0 else { throw .last }
-        return names
     }
 
     private func isWanted(_ key: String.UTF8View) -> Bool {

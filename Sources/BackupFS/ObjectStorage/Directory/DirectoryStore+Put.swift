@@ -4,12 +4,13 @@
 
 import Foundation
 import Glibc
+import Linux
 
 extension DirectoryStore {
     /// What is to be stored; the descriptor is the request's own.
     enum Source: Sendable {
         case bytes([UInt8], ContentDigests)
-        case file(OwnedDescriptor, length: Int64, ContentDigests, WriteAheadBarrier?)
+        case file(Descriptor, length: Int64, ContentDigests, WriteAheadBarrier?)
 
         var digests: ContentDigests {
             switch self {
@@ -50,7 +51,7 @@ extension DirectoryStore {
         _ key: DirectoryKey, _ bytes: [UInt8], _ attributes: ObjectAttributes, _ tree: DirectoryTree, _ expiry: Expiry
     ) throws(ObjectStoreError) -> Creation {
         try identify(tree)
-        let lock: OwnedDescriptor
+        let lock: Descriptor
         do throws(DirectoryFailure) {
             lock = try tree.open("\(DirectoryKey.reserved)/create.lock", O_RDWR | O_CREAT)
         } catch {
@@ -87,7 +88,7 @@ extension DirectoryStore {
     }
 
     private func write(
-        _ source: Source, _ key: DirectoryKey, to file: OwnedDescriptor, _ expiry: Expiry
+        _ source: Source, _ key: DirectoryKey, to file: Descriptor, _ expiry: Expiry
     ) throws(ObjectStoreError) {
         switch source {
         case .bytes(let bytes, _):
@@ -112,7 +113,7 @@ extension DirectoryStore {
 
     /// Writes to a file of the store: its disk is the backup storage, not our own file.
     private func writeStored(
-        _ bytes: UnsafeRawBufferPointer, _ file: OwnedDescriptor, at offset: Int64
+        _ bytes: UnsafeRawBufferPointer, _ file: Descriptor, at offset: Int64
     ) throws(ObjectStoreError) {
         do throws(ObjectStoreError) {
             try LocalFile(file.number).write(bytes, at: offset)
@@ -121,7 +122,7 @@ extension DirectoryStore {
         }
     }
 
-    private func writeStored(_ bytes: [UInt8], _ file: OwnedDescriptor) throws(ObjectStoreError) {
+    private func writeStored(_ bytes: [UInt8], _ file: Descriptor) throws(ObjectStoreError) {
         try bytes.withUnsafeBufferPointer { bytes throws(ObjectStoreError) in
             try writeStored(UnsafeRawBufferPointer(bytes), file, at: 0)
         }
@@ -168,9 +169,9 @@ extension DirectoryStore {
 
 /// A file in staging that is removed at the end, unless it was renamed.
 final class StagedFile {
-    let directory: OwnedDescriptor
+    let directory: Descriptor
     let name = UUID().uuidString
-    let file: OwnedDescriptor
+    let file: Descriptor
 
     init(_ tree: DirectoryTree, _ durable: DurableDirectories) throws(ObjectStoreError) {
         do throws(DirectoryFailure) {

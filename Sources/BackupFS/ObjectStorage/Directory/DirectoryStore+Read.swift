@@ -1,17 +1,18 @@
 import Foundation
 import Glibc
+import Linux
 
 extension DirectoryStore {
     /// An object's open file.
     struct OpenObject {
-        let file: OwnedDescriptor
+        let file: Descriptor
         /// In bytes.
         let size: Int64
     }
 
     /// Opens an object; nil if it is not there.
     func openObject(_ key: DirectoryKey, _ tree: DirectoryTree) throws(ObjectStoreError) -> OpenObject? {
-        let file: OwnedDescriptor
+        let file: Descriptor
         do throws(DirectoryFailure) {
             // O_NONBLOCK: a FIFO that somebody put there must not hang us.
             file = try tree.open(key.objectPath, O_RDONLY | O_NONBLOCK)
@@ -19,7 +20,7 @@ extension DirectoryStore {
             if error.code == ENOENT || error.code == ENOTDIR { return nil }
             throw error.asStoreError(key.text)
         }
-        guard let status = file.status() else { throw DirectoryFailure.last.asStoreError(key.text) }
+        guard let status = try? file.readStatus() else { throw DirectoryFailure.last.asStoreError(key.text) }
         guard status.st_mode & S_IFMT == S_IFREG else { return nil }
         return OpenObject(file: file, size: Int64(status.st_size))
     }
@@ -37,14 +38,14 @@ extension DirectoryStore {
 
     /// A small file of the store; nil if it is not there.
     func readSmallFile(_ path: String, _ tree: DirectoryTree, longest: Int64) throws(ObjectStoreError) -> [UInt8]? {
-        let file: OwnedDescriptor
+        let file: Descriptor
         do throws(DirectoryFailure) {
             file = try tree.open(path, O_RDONLY | O_NONBLOCK)
         } catch {
             if error.code == ENOENT || error.code == ENOTDIR { return nil }
             throw error.asStoreError(path)
         }
-        guard let status = file.status() else { throw DirectoryFailure.last.asStoreError(path) }
+        guard let status = try? file.readStatus() else { throw DirectoryFailure.last.asStoreError(path) }
         do throws(ObjectStoreError) {
             return try LocalFile(file.number).contents(length: min(Int64(status.st_size), longest))
         } catch .localFile(let code) {
@@ -53,7 +54,7 @@ extension DirectoryStore {
     }
 
     func fetch(
-        _ key: DirectoryKey, into target: OwnedDescriptor, limit: Int64, _ tree: DirectoryTree, _ expiry: Expiry
+        _ key: DirectoryKey, into target: Descriptor, limit: Int64, _ tree: DirectoryTree, _ expiry: Expiry
     ) throws(ObjectStoreError) -> ObjectSummary {
         guard let object = try openObject(key, tree) else { throw .notFound(key: key.text) }
         guard object.size <= limit else {

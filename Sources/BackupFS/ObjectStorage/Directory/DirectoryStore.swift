@@ -10,6 +10,7 @@
 
 import Foundation
 import Glibc
+import Linux
 import Synchronization
 
 /// An object store in a directory.
@@ -49,7 +50,7 @@ package final class DirectoryStore: ObjectStore {
         switch body {
         case .bytes(let bytes): source = .bytes(bytes, ContentDigests(of: bytes))
         case .file(let descriptor, let length, let digests, let barrier):
-            source = .file(try OwnedDescriptor(duplicating: descriptor), length: length, digests, barrier)
+            source = .file(try LocalFile(descriptor).duplicate(), length: length, digests, barrier)
         }
         try await run("put", deadline) { tree, expiry throws(ObjectStoreError) in
             try self.store(key, source, attributes, tree, expiry)
@@ -60,7 +61,7 @@ package final class DirectoryStore: ObjectStore {
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary {
         let key = try DirectoryKey(key)
-        let target = try OwnedDescriptor(duplicating: descriptor)
+        let target = try LocalFile(descriptor).duplicate()
         return try await run("get", deadline) { tree, expiry throws(ObjectStoreError) in
             try self.fetch(key, into: target, limit: limit, tree, expiry)
         }
@@ -128,7 +129,7 @@ package final class DirectoryStore: ObjectStore {
                 if errno == ENOENT || errno == ENOTDIR { throw .noSuchBucket(location) }
                 throw DirectoryFailure.last.asStoreError(location)
             }
-            let tree = DirectoryTree(root: OwnedDescriptor(owning: number))
+            let tree = DirectoryTree(root: Descriptor(number))
             try recognize(tree)
             return try work(tree, expiry)
         }

@@ -1,8 +1,8 @@
 // The files below a directory store's root. Every path is opened with openat2(2) beneath the root without following
 // symbolic links, so neither a key nor a link that somebody put there leads out of it.
 
-import CLinux
 import Glibc
+import Linux
 import Synchronization
 
 /// What the kernel said about a file of the store.
@@ -16,7 +16,7 @@ struct DirectoryFailure: Error {
 
     /// The failure as everybody above knows it.
     func asStoreError(_ operation: String) -> ObjectStoreError {
-        let text = "\(operation): \(String(cString: strerror(code)))"
+        let text = "\(operation): \(errnoText(code))"
         switch code {
         case ENOSPC, EDQUOT: return .full(message: text)
         case EACCES, EPERM, EROFS: return .denied(code: "errno \(code)", message: text)
@@ -29,15 +29,14 @@ struct DirectoryFailure: Error {
 
 /// The root of a directory store, opened for one request.
 struct DirectoryTree: Sendable {
-    let root: OwnedDescriptor
+    let root: Descriptor
 
     /// Opens a file below the root.
-    func open(_ path: String, _ flags: Int32, mode: UInt32 = 0o600) throws(DirectoryFailure) -> OwnedDescriptor {
-        while true {
-            let number = backupfs_open_beneath(root.number, path, flags, mode)
-            if number >= 0 { return OwnedDescriptor(owning: number) }
-            // openat2 answers EAGAIN when a rename elsewhere kept it from being sure.
-            guard errno == EINTR || errno == EAGAIN else { throw .last }
+    func open(_ path: String, _ flags: Int32, mode: UInt32 = 0o600) throws(DirectoryFailure) -> Descriptor {
+        do throws(SystemError) {
+            return try root.openBeneath(path, flags, mode: mode)
+        } catch {
+            throw DirectoryFailure(error.code)
         }
     }
 
@@ -51,14 +50,14 @@ struct DirectoryTree: Sendable {
         return String(decoding: buffer[..<count], as: UTF8.self)
     }
 
-    func openDirectory(_ path: String) throws(DirectoryFailure) -> OwnedDescriptor {
+    func openDirectory(_ path: String) throws(DirectoryFailure) -> Descriptor {
         try open(path, O_RDONLY | O_DIRECTORY)
     }
 
     /// Opens a directory below the root, made if it is not there; each new entry is synced before its child is used.
     ///
     /// `durable` holds the directories whose entries are known to be on the disk.
-    func makeDirectory(_ path: String, durable: DurableDirectories) throws(DirectoryFailure) -> OwnedDescriptor {
+    func makeDirectory(_ path: String, durable: DurableDirectories) throws(DirectoryFailure) -> Descriptor {
         var directory = root
         var reached = ""
         for part in path.split(separator: "/") where part != "." {
@@ -92,15 +91,15 @@ struct DirectoryTree: Sendable {
     }
 
     /// fsync(2); a failed one is never tried again.
-    func sync(_ file: OwnedDescriptor) throws(DirectoryFailure) {
+    func sync(_ file: Descriptor) throws(DirectoryFailure) {
         guard fsync(file.number) == 0 else { throw .last }
     }
 
     /// Gives a file another name unless that name is taken (EEXIST).
     func moveExclusively(
-        _ from: OwnedDescriptor, _ name: String, to target: OwnedDescriptor, _ newName: String
+        _ from: Descriptor, _ name: String, to target: Descriptor, _ newName: String
     ) throws(DirectoryFailure) {
-        if backupfs_rename_exclusive(from.number, name, target.number, newName) == 0 { return }
+        if renameExclusively(from.number, name, target.number, newName) == 0 { return }
         // Some network file systems have no RENAME_NOREPLACE; a hard link does not replace either.
         guard errno == EINVAL || errno == ENOSYS else { throw .last }
         guard linkat(from.number, name, target.number, newName, 0) == 0 else { throw .last }

@@ -1,6 +1,7 @@
 // Where requests wait while their store is known to be down. Nothing of them is sent: they hold no connection and no
 // thread. One task asks the store now and then whether it is back, and its first answer lets everybody go on.
 
+import Linux
 import Logging
 import Synchronization
 
@@ -9,8 +10,7 @@ final class OutageGate: Sendable {
     private struct State {
         var breaker = CircuitBreaker()
         var prober: Task<Void, Never>?
-        var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        var nextTicket: UInt64 = 0
+        var waiting: [ObjectIdentifier: OneShot<Void>] = [:]
     }
 
     private let logger: Logger
@@ -47,39 +47,23 @@ final class OutageGate: Sendable {
     /// Throws what is known of the outage if it lasts until the deadline or the task is cancelled.
     func pass(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Int {
         while true {
-            let (outage, outages, ticket) = state.withLock { state in
-                state.nextTicket += 1
-                return (state.breaker.outage, state.breaker.outages, state.nextTicket)
-            }
+            let (outage, outages) = state.withLock { ($0.breaker.outage, $0.breaker.outages) }
             guard let outage else { return outages }
             guard deadline > .now, !Task.isCancelled else { throw outage }
-            await wait(ticket, until: deadline)
+            await waitForNews(until: deadline)
         }
     }
 
-    private func wait(_ ticket: UInt64, until deadline: ContinuousClock.Instant) async {
-        let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            if !Task.isCancelled { self.letGo(ticket) }
+    private func waitForNews(until deadline: ContinuousClock.Instant) async {
+        let news = OneShot<Void>()
+        let mustWait = state.withLock { state in
+            guard state.breaker.outage != nil else { return false }
+            state.waiting[ObjectIdentifier(news)] = news
+            return true
         }
-        defer { timer.cancel() }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let mustWait = state.withLock { state in
-                    // The timer and a cancellation may have looked for this ticket already.
-                    guard state.breaker.outage != nil, deadline > .now, !Task.isCancelled else { return false }
-                    state.waiting[ticket] = continuation
-                    return true
-                }
-                if !mustWait { continuation.resume() }
-            }
-        } onCancel: {
-            self.letGo(ticket)
-        }
-    }
-
-    private func letGo(_ ticket: UInt64) {
-        state.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume()
+        guard mustWait else { return }
+        await news.value(until: deadline) { _ in }
+        state.withLock { _ = $0.waiting.removeValue(forKey: ObjectIdentifier(news)) }
     }
 
     /// Takes in what became of an attempt; `began` is what `pass` returned for it.
@@ -106,7 +90,7 @@ final class OutageGate: Sendable {
                 defer { state.waiting = [:] }
                 return state.waiting.values
             }
-            for continuation in waiting { continuation.resume() }
+            for news in waiting { news.decide(()) }
         }
     }
 

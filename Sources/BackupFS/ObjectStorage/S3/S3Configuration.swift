@@ -1,4 +1,5 @@
 import Glibc
+import Linux
 
 /// Everything that an S3 store needs to know, checked.
 package struct S3Configuration: Sendable {
@@ -66,7 +67,7 @@ package struct S3Configuration: Sendable {
         self.prefix = prefix
         caBundle = options.caBundle ?? variable("AWS_CA_BUNDLE")?.value ?? profile["ca_bundle"]
         if let caBundle, access(caBundle, R_OK) != 0 {
-            throw .invalidSetting(name: "the CA bundle", reason: "\(caBundle): \(String(cString: strerror(errno)))")
+            throw .invalidSetting(name: "the CA bundle", reason: "\(caBundle): \(errnoText(errno))")
         }
         proxies = ProxySettings(environment: environment)
         transfers = max(2, options.transfers)

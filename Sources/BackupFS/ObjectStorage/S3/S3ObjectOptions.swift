@@ -1,6 +1,7 @@
 // What the operator wants of the objects themselves: how they are cut, where the server keeps them, how it encrypts them.
 
 import Foundation
+import Linux
 
 /// How objects are stored.
 struct S3ObjectOptions: Sendable {
@@ -63,15 +64,11 @@ struct S3ObjectOptions: Sendable {
         func refusal(_ reason: String) -> StoreConfigurationError {
             .invalidSetting(name: "the encryption", reason: "the key file \(path): \(reason)")
         }
-        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else { throw refusal(String(cString: strerror(errno))) }
-        let file = OwnedDescriptor(owning: number)
-        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, (1...256).contains(status.st_size) else {
-            throw refusal("it is no small regular file")
-        }
-        guard status.st_mode & 0o077 == 0 else { throw refusal("others may read it: run chmod 600 on it") }
-        guard let bytes = try? LocalFile(file.number).contents(length: Int64(status.st_size)) else {
-            throw refusal("it cannot be read")
+        let bytes: [UInt8]
+        do throws(SmallFile.Failure) {
+            bytes = try SmallFile.read(path, longest: 256, isPrivate: true)
+        } catch {
+            throw refusal("\(error)")
         }
         if bytes.count == 32 { return bytes }
         let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }

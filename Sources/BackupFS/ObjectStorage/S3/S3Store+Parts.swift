@@ -2,6 +2,7 @@
 // Nothing appears under the key before the server has been told to put the parts together; what cannot be finished is
 // aborted, so that nobody pays for parts that belong to nothing.
 
+import Linux
 import Synchronization
 
 extension S3Store {

@@ -1,6 +1,7 @@
 // The proof that an upload arrived, where its own answer does not give it.
 
 import Foundation
+import Linux
 
 extension S3Store {
     /// Makes sure that an object is what was sent, by what the server enforces or by reading it back.

@@ -3,6 +3,7 @@
 // object is read back.
 
 import Glibc
+import Linux
 
 extension S3Store {
     package func put(
@@ -88,7 +89,7 @@ extension S3Store {
         case (.parts(let wanted), .parts(_, let size)) where wanted == size: return given
         case (.whole, _), (.parts, _): break
         }
-        let file = try OwnedDescriptor(duplicating: descriptor)
+        let file = try LocalFile(descriptor).duplicate()
         let made = try await digesting.run(deadline: deadline) { _ throws(ObjectStoreError) in
             do throws(ObjectStoreError) {
                 return try ContentDigests(ofFile: file.number, length: length, plan)
@@ -107,7 +108,7 @@ extension S3Store {
         guard case .file(let descriptor, let offset, let length, let digests) = body,
             case .corrupted(let key, _) = error
         else { return error }
-        let file = try OwnedDescriptor(duplicating: descriptor)
+        let file = try LocalFile(descriptor).duplicate()
         let isSame = try await digesting.run(deadline: deadline) { _ throws(ObjectStoreError) in
             try BodyDigests(ofFile: file.number, offset: offset, length: length) == digests
         }

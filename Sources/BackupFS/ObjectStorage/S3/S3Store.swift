@@ -3,6 +3,7 @@
 // looked for before it is written to, and absence is believed only from an S3 server.
 
 import Foundation
+import Linux
 import Logging
 import Synchronization
 

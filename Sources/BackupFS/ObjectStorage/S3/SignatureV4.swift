@@ -3,6 +3,7 @@
 
 import COpenSSL
 import Glibc
+import Linux
 import Synchronization
 
 /// Signs requests for one service in one region.
@@ -88,19 +89,4 @@ final class SignatureV4: Sendable {
         EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
         return digest
     }
-}
-
-/// A text as signatures want it: percent-encoded but for letters, digits, hyphen, dot, underscore, tilde and `keeping`.
-func percentEncoded(_ text: String, keeping: String = "") -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var encoded: [UInt8] = []
-    encoded.reserveCapacity(text.utf8.count + 16)
-    for byte in text.utf8 {
-        switch byte {
-        case 48...57, 65...90, 97...122: encoded.append(byte)
-        case _ where "-._~".utf8.contains(byte) || keeping.utf8.contains(byte): encoded.append(byte)
-        default: encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: encoded, as: UTF8.self)
 }

@@ -2,6 +2,7 @@
 // answers say of it is remembered for the store, and the request is signed and sent again, once for each finding. Nobody
 // above sees the first answer.
 
+import Linux
 import Logging
 import Synchronization
 

@@ -4,6 +4,7 @@
 
 import CCurl
 import Foundation
+import Linux
 import Synchronization
 
 /// The thread that talks to the servers.

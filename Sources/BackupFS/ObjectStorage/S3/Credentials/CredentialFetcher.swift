@@ -2,13 +2,14 @@
 // and no outage of the store holds it back; it is made when it is needed first.
 
 import Foundation
+import Linux
 import Synchronization
 
 /// Follows recipes.
 final class CredentialFetcher: Sendable {
     /// How long an endpoint on this machine, or next to it, may take for one answer.
     private static let nearPatience = Duration.seconds(2)
-    private static let longestToken: Int64 = 64 * 1024
+    private static let longestToken = 64 * 1024
 
     private let caBundle: String?
     private let proxies: ProxySettings
@@ -150,7 +151,7 @@ final class CredentialFetcher: Sendable {
     private func token(in path: String) throws(ObjectStoreError) -> String {
         let bytes: [UInt8]?
         do throws(StoreConfigurationError) {
-            bytes = try SmallFile.contents(path, longest: Self.longestToken)
+            bytes = try SecretFile.contents(path, longest: Self.longestToken)
         } catch {
             throw .noCredentials("\(error)")
         }

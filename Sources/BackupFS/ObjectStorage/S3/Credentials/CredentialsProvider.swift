@@ -2,6 +2,7 @@
 // wait; before they end, the next ones are fetched while requests go on with the old ones; and when the server refuses
 // them, they are fetched anew: files are read again, so a key that was changed there heals by itself.
 
+import Linux
 import Logging
 import Synchronization
 
@@ -157,16 +158,6 @@ final class CredentialsProvider: Sendable {
     private static func wait(
         for outcome: OneShot<Outcome>, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> S3Credentials {
-        let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            if !Task.isCancelled { outcome.decide(Self.tooLate) }
-        }
-        defer { timer.cancel() }
-        let result = await withTaskCancellationHandler {
-            await outcome.value()
-        } onCancel: {
-            outcome.decide(Self.tooLate)
-        }
-        return try result.get()
+        try await outcome.value(until: deadline) { _ in Self.tooLate }.get()
     }
 }

@@ -1,25 +1,20 @@
 // A file with credentials as s3fs reads it: lines KEY:SECRET, or BUCKET:KEY:SECRET for one bucket; # starts a comment.
 
 import Glibc
+import Linux
 
 enum PasswdFile {
-    private static let longest: Int64 = 64 * 1024
+    private static let longest = 64 * 1024
 
     /// The credentials for a bucket: the line with its name, else the one without any.
     ///
     /// Throws `.passwdFile` if others than the owner may read or write the file, or if no line fits.
     static func credentials(_ path: String, bucket: String) throws(StoreConfigurationError) -> S3Credentials {
-        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else { throw .passwdFile(path: path, reason: String(cString: strerror(errno))) }
-        let file = OwnedDescriptor(owning: number)
-        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest else {
-            throw .passwdFile(path: path, reason: "it is no small regular file")
-        }
-        guard status.st_mode & 0o077 == 0 else {
-            throw .passwdFile(path: path, reason: "others may read it: run chmod 600 on it")
-        }
-        guard let bytes = try? LocalFile(file.number).contents(length: Int64(status.st_size)) else {
-            throw .passwdFile(path: path, reason: "it cannot be read")
+        let bytes: [UInt8]
+        do throws(SmallFile.Failure) {
+            bytes = try SmallFile.read(path, longest: longest, isPrivate: true)
+        } catch {
+            throw .passwdFile(path: path, reason: "\(error)")
         }
         var common: S3Credentials?
         for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) where !line.hasPrefix("#")

@@ -2,10 +2,11 @@
 // [profile NAME], but for [default]. Where both have a setting, the credentials file wins.
 
 import Glibc
+import Linux
 
 /// The profiles of the AWS tools.
 struct Profiles: Sendable {
-    private static let longest: Int64 = 1 << 20
+    private static let longest = 1 << 20
 
     let credentialsPath: String
     let configPath: String
@@ -60,7 +61,7 @@ struct Profiles: Sendable {
     }
 
     private static func read(_ path: String) throws(StoreConfigurationError) -> ProfileFile {
-        guard let bytes = try SmallFile.contents(path, longest: longest) else { return ProfileFile() }
+        guard let bytes = try SecretFile.contents(path, longest: longest) else { return ProfileFile() }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .invalidSetting(name: path, reason: "it is no UTF-8 text")
         }
@@ -69,25 +70,19 @@ struct Profiles: Sendable {
 }
 
 /// Files with credentials in them: small, and changed while we run.
-enum SmallFile {
+enum SecretFile {
     /// The bytes of a regular file; nil if there is none.
     ///
     /// Throws `.invalidSetting` if it is something else, longer than `longest` bytes, or cannot be read.
-    static func contents(_ path: String, longest: Int64) throws(StoreConfigurationError) -> [UInt8]? {
-        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard number >= 0 else {
-            let reason = errno
-            // A home directory that is somebody else's has no file for us.
-            if [ENOENT, ENOTDIR].contains(reason) || reason == EACCES && access(path, F_OK) != 0 { return nil }
-            throw .invalidSetting(name: path, reason: String(cString: strerror(reason)))
+    static func contents(_ path: String, longest: Int) throws(StoreConfigurationError) -> [UInt8]? {
+        do throws(SmallFile.Failure) {
+            return try SmallFile.read(path, longest: longest)
+        } catch {
+            if case .notOpened(let reason) = error {
+                // A home directory that is somebody else's has no file for us.
+                if [ENOENT, ENOTDIR].contains(reason) || reason == EACCES && access(path, F_OK) != 0 { return nil }
+            }
+            throw .invalidSetting(name: path, reason: "\(error)")
         }
-        let file = OwnedDescriptor(owning: number)
-        guard let status = file.status(), status.st_mode & S_IFMT == S_IFREG, Int64(status.st_size) <= longest else {
-            throw .invalidSetting(name: path, reason: "it is no small regular file")
-        }
-        guard let bytes = try? LocalFile(file.number).contents(length: Int64(status.st_size)) else {
-            throw .invalidSetting(name: path, reason: "it cannot be read")
-        }
-        return bytes
     }
 }

@@ -1,6 +1,8 @@
 // STS: a role's temporary credentials, for other credentials (AssumeRole) or for a token of an identity provider
 // (AssumeRoleWithWebIdentity): https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 
+import Linux
+
 /// Where STS is, and what its requests and answers look like.
 struct SecurityTokenService: Sendable, Equatable {
     let endpoint: S3Endpoint

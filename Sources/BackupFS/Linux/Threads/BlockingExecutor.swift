@@ -1,11 +1,9 @@
-// Slow work of the file system (uploads, recoveries, removals) reads files and waits for disks. It must not do so on the
+// Slow work (uploads, recoveries, removals) reads files and waits for disks. It must not do so on the
 // two threads of Swift's cooperative pool, so its tasks prefer this executor: a fixed number of ordinary threads.
-
-import ObjectStorage
 
 /// Runs tasks whose steps may block in a system call for a while.
 package final class BlockingExecutor: TaskExecutor {
-    /// The one that all of the file system's slow work shares.
+    /// The one that all slow work shares.
     package static let shared = BlockingExecutor(width: 16)
 
     private let threads: BlockingThreads

@@ -1,7 +1,9 @@
+// What one task waits for and several may decide: an answer, a deadline, a cancellation.
+
 import Synchronization
 
 /// A value that is decided once, by whoever is first, and awaited by one task.
-final class OneShot<Value: Sendable>: Sendable {
+package final class OneShot<Value: Sendable>: Sendable {
     private enum State {
         case open
         case awaited(CheckedContinuation<Value, Never>)
@@ -12,9 +14,11 @@ final class OneShot<Value: Sendable>: Sendable {
     /// Guards the state; the continuation is resumed outside.
     private let state = Mutex(State.open)
 
+    package init() {}
+
     /// Decides the value; false if somebody was faster.
     @discardableResult
-    func decide(_ value: Value) -> Bool {
+    package func decide(_ value: Value) -> Bool {
         let (isFirst, continuation) = state.withLock { state -> (Bool, CheckedContinuation<Value, Never>?) in
             switch state {
             case .open:
@@ -31,8 +35,18 @@ final class OneShot<Value: Sendable>: Sendable {
         return isFirst
     }
 
+    /// Whether the value is known by now.
+    var isDecided: Bool {
+        state.withLock { state in
+            switch state {
+            case .open, .awaited: false
+            case .decided, .done: true
+            }
+        }
+    }
+
     /// Waits for the value; called once.
-    func value() async -> Value {
+    package func value() async -> Value {
         await withCheckedContinuation { continuation in
             let decided = state.withLock { state -> Value? in
                 guard case .decided(let value) = state else {

@@ -1,7 +1,9 @@
+// A thread that blocks as long as it likes.
+
 import Glibc
 
 /// Runs `body` on a thread of its own, for calls that block; throws if the system has no thread to give.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
     let passed = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()
     let result = pthread_create(&thread, nil, runThreadBody, passed.toOpaque())

@@ -1,0 +1,73 @@
+// The system calls and constants that Swift's Glibc module does not show, under names of ours. Those that answer a number
+// do so as the C library does: -1 means failed, and errno says why.
+
+import CLinux
+import Glibc
+
+/// O_PATH: just the place of a file, neither for reading nor for writing.
+package var openForPathOnly: Int32 { backupfs_o_path }
+
+/// UTIME_OMIT, for a time that is to stay as it is.
+package var timeThatStays: timespec { timespec(tv_sec: 0, tv_nsec: backupfs_utime_omit) }
+
+/// POLLRDHUP, by which poll(2) tells that the other end of a socket was closed.
+package var pollPeerClosed: Int16 { backupfs_poll_peer_closed }
+
+/// Renames unless the target exists (EEXIST).
+package func renameExclusively(
+    _ from: Int32, _ name: UnsafePointer<CChar>, _ to: Int32, _ newName: UnsafePointer<CChar>
+) -> Int32 {
+    backupfs_rename_exclusive(from, name, to, newName)
+}
+
+/// Lets two names change places.
+package func renameExchanging(
+    _ first: Int32, _ name: UnsafePointer<CChar>, _ second: Int32, _ otherName: UnsafePointer<CChar>
+) -> Int32 {
+    backupfs_rename_exchange(first, name, second, otherName)
+}
+
+/// Copies up to `length` bytes from `offset` on, which moves, to the target's own offset; 0 at the end of the source.
+package func copyRange(from source: Int32, at offset: inout Int64, to target: Int32, length: Int) -> Int {
+    backupfs_copy_file_range(source, &offset, target, length)
+}
+
+/// Copies up to `length` bytes between two offsets; 0 at the end of the source.
+package func copyRange(
+    from source: Int32, at offset: Int64, to target: Int32, at targetOffset: Int64, length: Int
+) -> Int {
+    var (from, to) = (offset, targetOffset)
+    return backupfs_copy_range(source, &from, target, &to, length)
+}
+
+/// fallocate(2).
+package func allocateSpace(_ file: Int32, mode: Int32, offset: Int64, length: Int64) -> Int32 {
+    backupfs_fallocate(file, mode, offset, length)
+}
+
+/// Syncs the whole file system that an open file is on.
+package func syncFileSystem(of file: Descriptor) throws(SystemError) {
+    guard backupfs_sync_file_system(file.number) == 0 else { throw SystemError("syncfs") }
+}
+
+/// The number of the mount that an open file is on; 0 if the kernel does not tell.
+package func mountIdentifier(of file: Descriptor) -> UInt64 { backupfs_mount_identifier(file.number) }
+
+/// Unmounts (umount2(2)), not following a symbolic link at the end.
+package func unmountFileSystem(_ mountPoint: UnsafePointer<CChar>) throws(SystemError) {
+    guard backupfs_unmount(mountPoint) == 0 else { throw SystemError("umount2") }
+}
+
+/// The value of an extended attribute, at most `longest` bytes, no symbolic link followed; nil if there is none.
+package func extendedAttribute(_ name: String, of path: UnsafePointer<CChar>, longest: Int) -> [UInt8]? {
+    var buffer = [UInt8](repeating: 0, count: longest)
+    let count = lgetxattr(path, name, &buffer, buffer.count)
+    return count > 0 ? Array(buffer[..<count]) : nil
+}
+
+/// Who is at the other end of a connected socket, at the time it connected or listened (SO_PEERCRED, unix(7)).
+package func peer(of socket: Descriptor) throws(SystemError) -> (process: Int32, user: UInt32) {
+    var peer = backupfs_peer()
+    guard backupfs_peer_of(socket.number, &peer) == 0 else { throw SystemError("getsockopt") }
+    return (peer.pid, peer.uid)
+}
