@@ -12,8 +12,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/BackupFS/\(name)", swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -43,7 +43,7 @@ let package = Package(
             dependencies: ["CLinux", "FileSystemCore", "FuseBinding", "ObjectStorage", argumentParser, logging],
             path: "Sources/BackupFS/Command", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
-        tests("CatalogueTests", ["Catalogue"]),
+        tests("CatalogueTests", ["Catalogue"], exclude: ["Golden"]),
         tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "ObjectStorage", logging]),
         tests("FileSystemCoreTests", ["FileSystemCore", "Catalogue", "ObjectStorage", "TestSupport", logging]),
         tests("MountTests", ["CLinux", "TestSupport"]),
