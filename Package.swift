@@ -12,8 +12,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Sources/BackupFS/\(name)", swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -24,9 +24,9 @@ let package = Package(
     name: "BackupFS",
     products: [.executable(name: "backupfs", targets: ["Command"])],
     dependencies: [
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     ],
     targets: [
         .systemLibrary(name: "CCurl"),
@@ -46,7 +46,7 @@ let package = Package(
             ],
             path: "Sources/BackupFS/Command", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
-        tests("CatalogueTests", ["Catalogue"]),
+        tests("CatalogueTests", ["Catalogue"], exclude: ["Golden"]),
         tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "Linux", "ObjectStorage", logging]),
         tests(
             "FileSystemCoreTests", ["FileSystemCore", "Catalogue", "Linux", "ObjectStorage", "TestSupport", logging]),

@@ -4,7 +4,7 @@
 package enum CatalogueError: Error, Sendable, Equatable {
     /// No live row has this name or number.
     case noSuchResource
-    /// The name is taken (the duplicate key check of the write scenario).
+    /// The name is taken (Write.1).
     case nameTaken
     /// A directory was needed and the row is something else.
     case notDirectory

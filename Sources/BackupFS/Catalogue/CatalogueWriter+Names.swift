@@ -4,7 +4,7 @@ import Foundation
 import GRDB
 
 extension CatalogueWriter {
-    /// Adds a resource with a name: step 1 of the write scenario, with its duplicate key check.
+    /// Write.1: adds a resource with a name, unless the name is taken.
     ///
     /// A new resource is `creating` and stored nowhere yet. Throws `.nameTaken`, `.noSuchResource` or `.notDirectory`
     /// (the parent).
@@ -47,7 +47,7 @@ extension CatalogueWriter {
         try run("DELETE FROM resource WHERE id = ?", [id.rawValue])
     }
 
-    /// The soft delete: steps 1 and 2 of the delete scenario.
+    /// Delete.1 and Delete.2: the soft delete.
     ///
     /// A resource with other names lives on and only loses this one. Returns the row as it is afterwards. `directory` says
     /// what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`, `.isDirectory`,

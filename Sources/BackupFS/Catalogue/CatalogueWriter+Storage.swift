@@ -14,7 +14,7 @@ extension CatalogueWriter {
             """, [attributes.mode, attributes.uid, attributes.gid, now, now, now, now])
     }
 
-    /// Step 3 of the write scenario: main storage has the file.
+    /// Write.3: main storage has the file.
     ///
     /// Directories and links are `created` with it. By the inode number a start knows it again when a power cut has brought
     /// it back after its deletion.
@@ -34,12 +34,12 @@ extension CatalogueWriter {
             [Int64(bitPattern: inode), modified, id.rawValue])
     }
 
-    /// Main storage does not have it (any more): read step 3, delete step 4.
+    /// Main storage does not have it (any more): Read.3, Delete.4.
     package func markNotInMain(_ id: ResourceID) throws(CatalogueError) {
         try run("UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ?", [id.rawValue])
     }
 
-    /// Backup does not have it (any more): read step 7.
+    /// Backup does not have it (any more): Read.7.
     package func markNotInBackup(_ id: ResourceID, error: String?) throws(CatalogueError) {
         try run(
             "UPDATE resource SET in_backup = 0, last_error = COALESCE(?, last_error) WHERE id = ?",
@@ -99,7 +99,7 @@ extension CatalogueWriter {
         }
     }
 
-    /// Step 5 of the write scenario: backup has the version; the resource is `created`, the older version is to go.
+    /// Write.5: backup has the version; the resource is `created`, the older version is to go.
     ///
     /// `main` is nil if the main copy cannot be trusted. `seen` is the row from before the content was read: times that
     /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload.
@@ -220,7 +220,7 @@ extension CatalogueWriter {
         return isMore || database.changesCount == limit
     }
 
-    /// Main storage does not have a deleted resource any more: delete step 4.
+    /// Main storage does not have a deleted resource any more: Delete.4.
     ///
     /// Its inode number stays: a power cut can bring the copy back.
     package func markDeletedNotInMain(_ id: ResourceID) throws(CatalogueError) {

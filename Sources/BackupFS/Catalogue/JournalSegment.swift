@@ -158,7 +158,7 @@ package enum JournalSegment {
         return Array(output[..<written])
     }
 
-    private static func gunzip(_ input: [UInt8], limit: Int) throws(Damaged) -> [UInt8] {
+    static func gunzip(_ input: [UInt8], limit: Int) throws(Damaged) -> [UInt8] {
         var stream = z_stream()
         backupfs_gzip_inflate_init(&stream)
         defer { inflateEnd(&stream) }
