@@ -1,4 +1,4 @@
-// The comparison of the bucket with the catalogue (Policy/ObjectScrub.swift) in its own time: a page a second while
+// The comparison of the bucket with the catalogue (ObjectScrub.swift) in its own time: a page a second while
 // nothing else is to be done, and a page a minute otherwise, so that it comes to its end whatever happens. Where it is goes on
 // record: a stop costs a page at most.
 
