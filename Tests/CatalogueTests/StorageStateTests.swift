@@ -94,6 +94,22 @@ struct StorageStateTests {
             try catalogue.read { reader throws(CatalogueError) in try reader.dueRemovals(now: 9, limit: 9) }.count == 1)
     }
 
+    @Test("An upload that was given up while it ran is not stored: its object may be gone by then")
+    func uploadGivenUp() throws {
+        let file = try temporary.create("a.jpg")
+        try upload(version("v1", of: file))
+        let late = version("v2", of: file)
+        let outcome = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            _ = try writer.beginUpload(late, now: 1) { _ in false }
+            try writer.settleUpload(file.id, now: 2)
+            return try writer.commitUpload(late, main: nil, seen: file, stillChanging: false, now: 3)
+        }
+        #expect(outcome == nil)
+        #expect(try temporary.lookup("a.jpg")?.version == VersionID("v1"))
+        let due = try catalogue.read { reader throws(CatalogueError) in try reader.dueRemovals(now: 9, limit: 9) }
+        #expect(due.map(\.version.id) == [VersionID("v2")])
+    }
+
     private func leftovers() throws -> [CatalogueReader.Leftover] {
         try catalogue.read { reader throws(CatalogueError) in
             try reader.leftovers(from: .start, limit: 9).page

@@ -103,10 +103,12 @@ extension CatalogueWriter {
     ///
     /// `main` is nil if the main copy cannot be trusted. `seen` is the row from before the content was read: times that
     /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload.
-    /// If the resource was deleted meanwhile the new object is to go as well. Returns whether an object is to go.
+    /// If the resource was deleted meanwhile the new object is to go as well. Returns whether an object is to go; nil, with
+    /// nothing changed, if the version was given up meanwhile: its object may be gone already.
     package func commitUpload(
         _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, now: Nanoseconds
-    ) throws(CatalogueError) -> Bool {
+    ) throws(CatalogueError) -> Bool? {
+        guard try reader.version(version.id)?.state == .uploading else { return nil }
         guard let resource = try reader.resource(version.resource), resource.status != .deleted else {
             try abandonVersion(version.id, now: now)
             return true

@@ -141,8 +141,7 @@ extension BackupFileSystem {
             return false
         }
         guard isMainWritten else { throw try await dropUnwritten(file, row, descriptor) }
-        try await commit(file, row, version, reading.seen, stamp: reading.stamp)
-        return true
+        return try await commit(file, row, version, reading.seen, stamp: reading.stamp)
     }
 
     /// Reads what is to be uploaded; nil if it changed meanwhile.
@@ -200,11 +199,11 @@ extension BackupFileSystem {
         }
     }
 
-    /// Write.5: the row says backup and `created`.
+    /// Write.5: the row says backup and `created`; false if the version was given up meanwhile.
     private func commit(
         _ file: FileState, _ row: Resource, _ version: Version, _ copy: CatalogueWriter.MainCopy,
         stamp: Content<Descriptor>.Stamp
-    ) async throws(FileSystemError) {
+    ) async throws(FileSystemError) -> Bool {
         // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
         // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
         let (replaces, isStillChanging, turn) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
@@ -213,11 +212,13 @@ extension BackupFileSystem {
                 version, main: copy, seen: row, stillChanging: isStillChanging, now: currentTime())
             return (replaces, isStillChanging, turn)
         }
+        guard let replaces else { return false }
         pass("upload.committed")
         if replaces || isStillChanging { wakeBackground() }
         // Main's copy has other bytes by now: the version alone must tell.
         if isStillChanging { try await catalogueBecomesDurable() }
         file.content { $0.uploadCommitted(stamp, turn, isStillChanging: isStillChanging, copy) }
+        return true
     }
 
     /// Main failed to write what programs wrote, so nobody knows what was read for the upload (I13).
