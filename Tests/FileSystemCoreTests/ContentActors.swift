@@ -87,6 +87,7 @@ enum ContentActor {
     private static func empty(_ world: inout ContentWorld, _ me: Int) -> Bool {
         switch world.hands[me].step {
         case 0:
+            world.isEmptying = true
             world.hands[me].flag = world.open == nil
             world.hands[me].step = world.content.writeBegins() ? 1 : 3
         case 3:
@@ -123,6 +124,12 @@ enum ContentActor {
             after.hands[me].copy = world.open ?? world.named
             after.hands[me].attempts += 1
             after.hands[me].step = after.hands[me].copy == nil ? 10 : 1
+            // The last attempt takes a private copy, with writes held off but for those that have begun and not touched it.
+            if mine.attempts == 1, let copy = after.hands[me].copy {
+                guard world.holder == nil else { return [] }
+                after.hands[me].bytes = world.bytes[copy]
+                after.hands[me].step = 4
+            }
         case 1, 2:
             guard let copy = mine.copy else { return [] }
             if mine.step == 1 { after.hands[me].bytes.first = world.bytes[copy].first }

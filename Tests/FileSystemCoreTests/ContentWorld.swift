@@ -78,6 +78,8 @@ struct ContentWorld: Hashable {
     /// Who writes or cuts main's copy just now: the kernel lets one at a time, and readers do not wait.
     var holder: Int?
     var isDeleted = false
+    /// Somebody has begun to empty the file.
+    var isEmptying = false
     /// The row, as it is committed.
     var isMarked = false
     var version: TestBytes?
@@ -94,7 +96,8 @@ struct ContentWorld: Hashable {
         guard !isDeleted else { return }
         if let version {
             guard version.isWhole else { throw BrokenPromise(description: "an object that the file never was") }
-            guard !version.has(.damage) else { throw BrokenPromise(description: "damage was backed up") }
+            // Until it is emptied, a file that is being emptied is what it was.
+            guard !version.has(.damage) || isEmptying else { throw BrokenPromise(description: "damage was backed up") }
         }
         for close in closes where content.isBackedUp(close.stamp) {
             guard let version, version.has(close.write) || version.has(.emptying) else {
