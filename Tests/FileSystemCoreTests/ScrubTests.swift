@@ -63,6 +63,24 @@ struct ScrubTests {
         }
     }
 
+    @Test("A lost object of a file that main has under its other name only is uploaded again")
+    func underAnotherName() async throws {
+        try await TestFileSystem.run { system in
+            for lost in ["a.jpg", "b.jpg"] {
+                try await system.write("a.jpg", photo(1))
+                _ = try system.core.link(try system.id("a.jpg"), parent: .root, name: Array("b.jpg".utf8))
+                try await system.settle()
+                system.memory[try system.key("a.jpg")] = nil
+                unlink(system.mainPath(lost))
+                #expect(try await system.core.compared().findings.map(\.action) == ["uploaded again from main"])
+                try await system.settle()
+                #expect(system.memory[try system.key("a.jpg")]?.bytes == photo(1))
+                for name in ["a.jpg", "b.jpg"] { try system.remove(name) }
+                try await system.settle()
+            }
+        }
+    }
+
     @Test("What is uploaded again keeps its time, also where a power cut has taken that from main")
     func time() async throws {
         try await TestFileSystem.run { system in

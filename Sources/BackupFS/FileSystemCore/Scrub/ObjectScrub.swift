@@ -121,12 +121,9 @@ extension BackupFileSystem {
         var items: [(lost: LostObject, hasMainCopy: Bool)] = []
         for object in lost {
             let id = object.version.resource
-            let isThere = try atLocation(of: id) { (directory, name) throws(FileSystemError) in
-                guard let copy = try main.openFile(directory, name, writing: false) else { return false }
-                try giveTime(to: copy, of: id)
-                return true
-            }
-            items.append((object, isThere ?? false))
+            let copy = try mainCopy(liveRow(id)) ?? nil
+            if let copy { try giveTime(to: copy, of: id) }
+            items.append((object, copy != nil))
         }
         let known = items
         let outcomes = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
