@@ -43,9 +43,9 @@ struct AdoptionTests {
             #expect(system.keys.count == 10)
             let object = try #require(system.memory[try system.key("shop/2023/0.jpg")])
             #expect(object.attributes.metadata["mtime"] == "1000000.000000006")
-            let status = try await system.core.status()
+            let status = try await system.core.operatorDesk.status()
             #expect(status.adoption == .init(files: 10, backedUp: 10))
-            #expect(try await system.core.leftovers().isEmpty)
+            #expect(try await system.core.operatorDesk.leftovers().isEmpty)
         }
     }
 
@@ -59,11 +59,11 @@ struct AdoptionTests {
             await gate.reached()
             #expect(try await system.read("shop/2023/3.jpg") == photo(3))
             // Two at most do not wait at the gate: what is not below `shop`.
-            let adoption = try await system.core.status().adoption
+            let adoption = try await system.core.operatorDesk.status().adoption
             #expect(adoption.files == 10 && adoption.backedUp <= 2)
             gate.open()
             try await system.settle()
-            #expect(try await system.core.status().adoption == .init(files: 10, backedUp: 10))
+            #expect(try await system.core.operatorDesk.status().adoption == .init(files: 10, backedUp: 10))
         }
     }
 
@@ -72,7 +72,7 @@ struct AdoptionTests {
         try await TestFileSystem.run(mounting: false, prepare: plantTree) { system in
             try await system.openUnstarted()
             let known = try system.core.main.entries([])
-            try system.core.change(.processCrash) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 for entry in known where entry.name == Array("shop".utf8) || entry.name == Array("empty.txt".utf8) {
                     guard let kind = entry.kind else { continue }
                     _ = try writer.adopt(kind, parent: .root, name: entry.name, entry.attributes, isFirst: true)
@@ -102,7 +102,7 @@ struct AdoptionTests {
             try await system.settle()
             gate.open()
             #expect(system.keys.count == 10)
-            #expect(try await system.core.status().adoption == .init(files: 10, backedUp: 10))
+            #expect(try await system.core.operatorDesk.status().adoption == .init(files: 10, backedUp: 10))
         }
     }
 
@@ -115,7 +115,7 @@ struct AdoptionTests {
             try await system.mount()
             #expect(try system.row("late.jpg") == nil)
             #expect(system.inMain("late.jpg") == photo(9))
-            #expect(try await system.core.status().adoption.files == 10)
+            #expect(try await system.core.operatorDesk.status().adoption.files == 10)
         }
     }
 

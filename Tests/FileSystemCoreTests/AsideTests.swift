@@ -24,7 +24,7 @@ struct AsideTests {
             try await system.openUnstarted()
             // The first directory has its rows, and the start has noted its boot.
             let known = try system.core.main.entries([])
-            try system.core.change(.processCrash) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 for entry in known where entry.name != MainStorage.reservedName {
                     _ = try writer.adopt(
                         .directory, parent: .root, name: entry.name, entry.attributes, isFirst: true)
@@ -82,7 +82,7 @@ struct AsideTests {
             #expect(system.inode("unknown/deep/a.jpg") == inode)
             #expect(try system.inBackup("unknown.jpg") == photo(2))
             #expect(try system.inBackup("unknown/deep/a.jpg") == photo(3))
-            #expect(try await system.core.status().adoption.files == 0)
+            #expect(try await system.core.operatorDesk.status().adoption.files == 0)
         }
     }
 
@@ -113,7 +113,7 @@ struct AsideTests {
             try system.plant("shop/a.jpg", photo(1))
             let inode = system.inode("shop/a.jpg")
             try await system.write("shop/a.jpg", photo(2))
-            let entries = try system.core.read { reader throws(CatalogueError) in
+            let entries = try system.core.catalogue.read { reader throws(CatalogueError) in
                 try reader.setAside(after: 0, limit: 10)
             }
             let entry = try #require(entries.first)
@@ -121,7 +121,7 @@ struct AsideTests {
             #expect(entry.path == [Array("shop".utf8), Array("a.jpg".utf8)])
             #expect(system.inode(".backupfs/aside/\(entry.id)/shop/a.jpg") == inode)
             // Its name is taken: it comes back beside.
-            let path = try system.core.bringBack(entry.id)
+            let path = try system.core.desk.aside.bringBack(entry.id)
             #expect(path == [Array("shop".utf8), Array("a.jpg (set aside \(entry.id))".utf8)])
             #expect(system.inode("shop/a.jpg (set aside \(entry.id))") == inode)
             try await system.settle()
@@ -142,13 +142,13 @@ struct AsideTests {
                 try await system.write(name, photo(2))
                 try system.remove(name)
             }
-            let path = try system.core.bringBack(1)
+            let path = try system.core.desk.aside.bringBack(1)
             #expect(path == [Array("one".utf8)])
-            try system.core.discard(2)
+            try system.core.desk.aside.discard(2)
             try await system.settle()
             #expect(try system.inBackup("one/deep/a.jpg") == photo(1))
             #expect(try FileManager.default.contentsOfDirectory(atPath: system.mainPath(".backupfs/aside")).isEmpty)
-            #expect(throws: FileSystemError.catalogue(.noSuchResource)) { try system.core.bringBack(2) }
+            #expect(throws: FileSystemError.catalogue(.noSuchResource)) { try system.core.desk.aside.bringBack(2) }
         }
     }
 
@@ -162,11 +162,13 @@ struct AsideTests {
             try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
             #expect(mount("none", place, "tmpfs", 0, nil) == 0)
             defer { umount2(place, 2) }
-            #expect(throws: FileSystemError.main(errno: EBUSY, during: "rmdir")) { try system.core.discard(1) }
-            #expect(try system.core.read { reader throws(CatalogueError) in try reader.asideCount() } == 1)
+            #expect(throws: FileSystemError.main(errno: EBUSY, during: "rmdir")) {
+                try system.core.desk.aside.discard(1)
+            }
+            #expect(try system.core.catalogue.read { reader throws(CatalogueError) in try reader.asideCount() } == 1)
             #expect(umount2(place, 0) == 0)
-            try system.core.discard(1)
-            #expect(try system.core.read { reader throws(CatalogueError) in try reader.asideCount() } == 0)
+            try system.core.desk.aside.discard(1)
+            #expect(try system.core.catalogue.read { reader throws(CatalogueError) in try reader.asideCount() } == 0)
         }
     }
 
@@ -175,7 +177,7 @@ struct AsideTests {
         try await TestFileSystem.run { system in
             try system.plant("a.jpg", photo(1))
             let name = Array("a.jpg".utf8)
-            let id = try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+            let id = try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.addAside([name], .unknown, of: nil, now: 1)
             }
             if isMoved { #expect(try system.core.main.moveAside(system.core.main.root, name, [name], id)) }
@@ -184,7 +186,7 @@ struct AsideTests {
             #expect(try system.aside() == (isMoved ? [photo(1)] : []))
             guard isMoved else { return #expect(system.inMain("a.jpg") == photo(1)) }
             // Back: moved, and not taken over yet.
-            try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.beginRestore(id, parent: .root, name: name)
             }
             try system.core.main.moveBack(id, [name], system.core.main.root, name)

@@ -28,7 +28,7 @@ struct BulkWorkTests {
             #expect(try system.inBackup("small.jpg") == photo(1))
             #expect(try system.inBackup("large.bin")?.count == 5_000_000)
             // Nobody waits for the end of the giants: a stop ends their reading.
-            _ = await core.stopBackground(until: .now)
+            _ = await core.scheduler.stop(until: .now)
             for close in closes { await #expect(throws: FileSystemError.self) { try await close.value } }
             for handle in giants { core.close(handle) }
         }
@@ -94,15 +94,14 @@ struct BulkWorkTests {
             try await system.write("b.jpg", photo(2))
             let rule = system.store.inject(.fail(.rejected(code: "ObjectLocked", message: "")), on: [.delete])
             try system.remove("a.jpg")
-            try await system.eventually("the removal is refused, and that is recorded") {
-                let failures = try await system.core.status().failures
-                return rule.hits > 0 && failures.removals > 0
+            try await system.eventually("the refused removal is due in a minute or later") {
+                let due = try system.core.catalogue.read { reader throws(CatalogueError) in
+                    try reader.nextDueRemoval()
+                }
+                return rule.hits > 0 && due.map { $0 > currentTime() + 40_000_000_000 } ?? false
             }
-            try system.commitRecords()
-            let due = try #require(
-                try system.core.read { reader throws(CatalogueError) in try reader.nextDueRemoval() })
-            #expect(due > currentTime() + 40_000_000_000)
-            #expect(BackgroundWorker.refusalBackoff(attempts: 60) <= BackgroundWorker.longestDelay)
+            #expect(try await system.core.operatorDesk.status().failures.removals > 0)
+            #expect(RetryDelay.afterRefusal(attempts: 60) <= RetryDelay.longest)
         }
     }
 }

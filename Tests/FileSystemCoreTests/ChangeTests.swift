@@ -36,7 +36,9 @@ struct ChangeTests {
             system.core.close(handle)
             try await system.settle()
             // Nothing that waits for an upload is without a writer and without a time.
-            let forgotten = try system.core.read { reader throws(CatalogueError) in try reader.forgottenUploads() }
+            let forgotten = try system.core.catalogue.read { reader throws(CatalogueError) in
+                try reader.forgottenUploads()
+            }
             #expect(forgotten.isEmpty)
         }
     }
@@ -100,7 +102,7 @@ struct ChangeTests {
             let version = try system.key("a.jpg")
             system.store.inject(.fail(.rejected(code: "No", message: "")), on: [.put], keys: .prefix("a~"))
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(2)) }
-            _ = await system.core.stopBackground(until: .now + .seconds(120))
+            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
             try system.lose("a.jpg")
             system.store.heal()
             // A reader comes before the background.

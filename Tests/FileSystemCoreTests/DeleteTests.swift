@@ -39,7 +39,7 @@ struct DeleteTests {
             let row = try system.row(id)
             #expect(row.status == .deleted && row.deletedAt != nil)
             #expect(!row.inMain && !row.inBackup && row.version == nil)
-            let info = try await system.core.info(path: Array("a.jpg".utf8))
+            let info = try await system.core.operatorDesk.info(path: Array("a.jpg".utf8))
             #expect(info.status == .deleted && info.stored == StoredIn(main: false, backup: false))
         }
     }
@@ -54,7 +54,7 @@ struct DeleteTests {
             try await system.eventually("its removal was tried, and the row says why it failed") {
                 try rule.hits > 0 && system.row(id).lastError != nil
             }
-            let leftovers = try await system.core.leftovers()
+            let leftovers = try await system.core.operatorDesk.leftovers()
             #expect(leftovers.map(\.reason) == ["deleted, still stored"])
             #expect(leftovers.first?.key == "a.jpg" && leftovers.first?.lastError == "\(down)")
             #expect(leftovers.first?.stored == StoredIn(main: false, backup: true))
@@ -78,7 +78,7 @@ struct DeleteTests {
             try system.remove("shop/a.jpg")
             try await system.eventually("backup is cleaned all the same") { system.keys.isEmpty }
             try await system.eventually("main is not") {
-                try await system.core.leftovers().map(\.stored) == [StoredIn(main: true, backup: false)]
+                try await system.core.operatorDesk.leftovers().map(\.stored) == [StoredIn(main: true, backup: false)]
             }
             #expect(try system.row(id).lastError?.contains("main storage") == true)
             try system.lose("shop")
@@ -131,10 +131,10 @@ struct DeleteTests {
             try system.remove("a.jpg")
             try await system.write("a.jpg", photo(2))
             // As after a crash that had only recorded the delete.
-            try system.core.change(.processCrash) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.markMainCopy(old, inode: before.mainInode, modified: before.mainModified)
             }
-            await system.core.finishDelete(try system.row(old))
+            await system.core.remover.finishDelete(try system.row(old))
             try system.commitRecords()
             #expect(!(try system.row(old).inMain))
             #expect(system.inMain("a.jpg") == photo(2))
@@ -214,7 +214,7 @@ struct DeleteTests {
             #expect(system.keys.count == 1)
             try system.remove("a.jpg")
             try await system.eventually("its object is removed") { system.keys.isEmpty }
-            #expect(try await system.core.status().resources == .init(creating: 0, created: 0, deleted: 1))
+            #expect(try await system.core.operatorDesk.status().resources == .init(creating: 0, created: 0, deleted: 1))
         }
     }
 }

@@ -32,13 +32,13 @@ struct FileNameTests {
             defer { try? FileManager.default.removeItem(atPath: victim) }
             try await system.write("a.jpg", photo(1))
             let id = try system.id("a.jpg")
-            _ = await system.core.stopBackground(until: .now + .seconds(120))
+            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
             try system.recordDelete("a.jpg")
             let name = Array("../\((victim as NSString).lastPathComponent)".utf8)
-            try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.run("UPDATE resource SET deleted_name = ? WHERE id = ?", [Data(name), id.rawValue])
             }
-            await system.core.finishDelete(try system.row(id))
+            await system.core.remover.finishDelete(try system.row(id))
             try system.commitRecords()
             #expect(FileManager.default.fileExists(atPath: victim))
             #expect(system.core.counters.now.removalsFailed == 1)
@@ -50,7 +50,7 @@ struct FileNameTests {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
             #expect(throws: FileSystemError.self) {
-                try system.core.change(.processCrash) { writer throws(CatalogueError) in
+                try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                     try writer.run("UPDATE name SET name = ?", [Data(name.utf8)])
                 }
             }

@@ -81,7 +81,7 @@ struct JournalTests {
                     && record.uid == row.uid && record.gid == row.gid && record.size == row.size
                     && record.modified == row.modified && record.status == row.status.rawValue
                     && record.target.map { [UInt8]($0) } == row.target, "\(path)", sourceLocation: sourceLocation)
-            if let version = try system.core.storedVersion(of: row) {
+            if let version = try system.core.catalogue.storedVersion(of: row) {
                 #expect(record.key == version.key, "\(path)", sourceLocation: sourceLocation)
                 #expect(record.sha256.map { [UInt8]($0) } == version.sha256, "\(path)", sourceLocation: sourceLocation)
                 #expect(system.memory[version.key] != nil, "\(path)", sourceLocation: sourceLocation)
@@ -130,7 +130,7 @@ struct JournalTests {
             #expect(rebuilt.paths["2024/a.jpg"]?.size == 77)
             // Deletions are told, or the dead would come back.
             #expect(rebuilt.resources.values.count { $0.status == "deleted" } == 3)
-            #expect(try await system.core.status().pending.journal == 0)
+            #expect(try await system.core.operatorDesk.status().pending.journal == 0)
         }
     }
 
@@ -139,12 +139,12 @@ struct JournalTests {
         try await TestFileSystem.run { system in
             try system.makeDirectory("shop")
             let (parent, name) = (try system.id("shop"), Array("a.jpg".utf8))
-            let row = try system.core.change(.processCrash) { writer throws(CatalogueError) in
+            let row = try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.create(.file, parent: parent, name: name, anybody, now: 1)
             }
             try await system.core.syncJournal()
             #expect(Rebuilt(system.memory)?.paths["shop/a.jpg"] != nil)
-            try system.core.change(.processCrash) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.undoCreate(row.id, now: 2)
             }
             try await system.core.syncJournal()
@@ -188,7 +188,7 @@ struct JournalTests {
                 return Rebuilt(system.memory)?.paths["shop"] != nil
             }
             await gate.reached()
-            #expect(try await system.core.status().pending.journal > 0)
+            #expect(try await system.core.operatorDesk.status().pending.journal > 0)
             gate.open()
             #expect(try await sync.value)
             system.store.heal()

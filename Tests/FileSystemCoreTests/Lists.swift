@@ -3,7 +3,7 @@ import Synchronization
 
 // The operator's lists in one piece.
 
-extension BackupFileSystem {
+extension FileSystemOperator {
     func leftovers() async throws -> [LeftoverReport] {
         let rows = Mutex<[LeftoverReport]>([])
         try await leftovers { page in rows.withLock { $0 += page } }

@@ -20,10 +20,10 @@ struct OperatorTests {
         try system.remove("deleted.jpg")
         try await system.write("changed.jpg", photo(4))
         try await system.eventually("both removals were tried and recorded") {
-            let leftovers = try await system.core.leftovers()
+            let leftovers = try await system.core.operatorDesk.leftovers()
             return rule.hits >= 2 && leftovers.count == 2
         }
-        _ = await system.core.stopBackground(until: .now + .seconds(120))
+        _ = await system.core.scheduler.stop(until: .now + .seconds(120))
         system.store.inject(.fail(.full(message: "quota")), on: [.put])
         await #expect(throws: FileSystemError.self) { try await system.write("failed.jpg", photo(5)) }
         try system.commitRecords()
@@ -33,7 +33,7 @@ struct OperatorTests {
     func status() async throws {
         try await TestFileSystem.run { system in
             try await leaveThings(system)
-            let status = try await system.core.status()
+            let status = try await system.core.operatorDesk.status()
             #expect(status.main == system.main && status.mountpoint == nil)
             #expect(status.backup.url == "memory://test" && status.backup.lastError != nil)
             #expect(status.resources == .init(creating: 1, created: 2, deleted: 1))
@@ -43,13 +43,13 @@ struct OperatorTests {
             #expect(status.failures.uploads >= 1 && status.failures.removals >= 2)
             #expect(status.failures.setAside == 0 && status.failures.catalogue == 0)
             let reasons = Dictionary(
-                uniqueKeysWithValues: try await system.core.leftovers().map { ($0.key, $0.reason) })
+                uniqueKeysWithValues: try await system.core.operatorDesk.leftovers().map { ($0.key, $0.reason) })
             #expect(
                 reasons == [
                     "deleted.jpg": "deleted, still stored", "changed.jpg": "older version still in backup",
                     "failed.jpg": "not in backup",
                 ])
-            #expect(try await system.core.leftovers().allSatisfy { $0.lastError != nil })
+            #expect(try await system.core.operatorDesk.leftovers().allSatisfy { $0.lastError != nil })
         }
     }
 
@@ -60,7 +60,8 @@ struct OperatorTests {
             system.store.heal()
             let (keys, requests) = (system.keys, system.memory.requests.count)
             let steps = Mutex<[CleanReport.Step]>([])
-            let report = try await system.core.clean(dryRun: true) { page in steps.withLock { $0 += page } }
+            let report = try await system.core.operatorDesk.clean(dryRun: true) { page in steps.withLock { $0 += page }
+            }
             let plan = Dictionary(uniqueKeysWithValues: steps.withLock { $0 }.map { ($0.key, $0.action) })
             #expect(plan == ["deleted.jpg": .remove, "changed.jpg": .remove, "failed.jpg": .upload])
             #expect(report.remaining == 3 && report.uploaded == 0 && report.removed == 0 && report.failed == 0)
@@ -73,18 +74,18 @@ struct OperatorTests {
         try await TestFileSystem.run { system in
             try await leaveThings(system)
             #expect(
-                try await system.core.clean()
+                try await system.core.operatorDesk.clean()
                     == CleanReport(uploaded: 0, removed: 0, failed: 3, remaining: 3))
             system.store.heal()
             #expect(
-                try await system.core.clean()
+                try await system.core.operatorDesk.clean()
                     == CleanReport(uploaded: 1, removed: 2, failed: 0, remaining: 0))
             #expect(try system.inBackup("failed.jpg") == photo(5))
             #expect(system.keys == ["changed.jpg", "failed.jpg", "good.jpg"].map { try? system.key($0) })
-            let status = try await system.core.status()
+            let status = try await system.core.operatorDesk.status()
             #expect(status.leftovers == 0 && status.pending.uploads == 0 && status.pending.removals == 0)
             #expect(
-                try await system.core.clean()
+                try await system.core.operatorDesk.clean()
                     == CleanReport(uploaded: 0, removed: 0, failed: 0, remaining: 0))
         }
     }
@@ -96,17 +97,17 @@ struct OperatorTests {
             try await system.write("shop/a.jpg", photo(1))
             try await system.write("shop/a.jpg", photo(2))
             let path = Array("shop/a.jpg".utf8)
-            let info = try await system.core.info(path: path)
+            let info = try await system.core.operatorDesk.info(path: path)
             #expect(info.key == "shop/a.jpg" && info.status == .created && info.version == 2 && info.size == 5000)
             #expect(info.sha256 == ContentDigests(of: photo(2)).sha256Hex)
             #expect(info.backupKey?.hasSuffix(try system.key("shop/a.jpg")) == true)
             #expect(info.stored == StoredIn(main: true, backup: true) && info.lastError == nil)
             try system.remove("shop/a.jpg")
-            #expect(try await system.core.info(path: path).deletedAt != nil)
+            #expect(try await system.core.operatorDesk.info(path: path).deletedAt != nil)
             try await system.write("shop/a.jpg", photo(3))
-            #expect(try await system.core.info(path: path).status == .created)
+            #expect(try await system.core.operatorDesk.info(path: path).status == .created)
             await #expect(throws: OperatorError(message: "b.jpg: no such file in the catalogue")) {
-                try await system.core.info(path: Array("b.jpg".utf8))
+                try await system.core.operatorDesk.info(path: Array("b.jpg".utf8))
             }
         }
     }
@@ -140,14 +141,14 @@ struct OperatorTests {
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(1)) }
             let core = system.core
             let sync = Task {
-                try await core.sync { _ in }
+                try await core.operatorDesk.sync { _ in }
                 return try system.inBackup("a.jpg") == photo(1)
             }
             await gate.reached()
             gate.open()
             let isInBackup = try await sync.value
             #expect(isInBackup)
-            #expect(try await core.status().pending.uploads == 0)
+            #expect(try await core.operatorDesk.status().pending.uploads == 0)
         }
     }
 }

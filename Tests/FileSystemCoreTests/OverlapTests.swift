@@ -63,7 +63,7 @@ struct OverlapTests {
                 let handle = try system.create("a.jpg")
                 try await system.put(handle, photo(1))
                 let isReading = DispatchSemaphore(value: 0)
-                core.record("a delete that takes long") { writer throws(CatalogueError) in
+                core.catalogue.record("a delete that takes long") { writer throws(CatalogueError) in
                     _ = try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 1)
                     isReading.wait()
                 }
@@ -211,7 +211,7 @@ struct OverlapTests {
             await gate.reached()
             // The truncation announces its change, and waits there until the recovered copy is in main.
             let recovered = DispatchSemaphore(value: 0)
-            core.record("a long transaction") { (_) throws(CatalogueError) in recovered.wait() }
+            core.catalogue.record("a long transaction") { (_) throws(CatalogueError) in recovered.wait() }
             let truncation = Task(executorPreference: BlockingExecutor.shared) {
                 try await system.open("a.jpg", writing: true, truncating: true)
             }

@@ -90,7 +90,7 @@ struct OwnershipTests {
             let failure = await #expect(throws: FileSystemError.self) { try await system.read("a.jpg") }
             #expect(failure != .inNoStorage)
             #expect(try system.row("a.jpg")?.inBackup == true)
-            #expect(try await system.core.leftovers().isEmpty)
+            #expect(try await system.core.operatorDesk.leftovers().isEmpty)
             // The right bucket again.
             for (key, object) in held { system.memory[key] = object }
             #expect(try await system.read("a.jpg") == photo(1))
@@ -107,13 +107,13 @@ struct OwnershipTests {
                 try await system.core.claimPrefix(deadline: .now + .seconds(120))
             }
             try system.start()
-            #expect(try await system.core.status().backup.reachable == false)
+            #expect(try await system.core.operatorDesk.status().backup.reachable == false)
             #expect(try await system.read("a.jpg") == photo(1))
             await #expect(throws: FileSystemError.backup(down)) { try await system.write("b.jpg", photo(2)) }
             system.store.heal()
             try await system.settle()
             #expect(try system.inBackup("b.jpg") == photo(2))
-            #expect(try await system.core.status().backup.reachable)
+            #expect(try await system.core.operatorDesk.status().backup.reachable)
         }
     }
 
@@ -236,7 +236,7 @@ struct OwnershipTests {
             try await system.openUnstarted()
             try await system.core.claimPrefix(deadline: .now + .seconds(120))
             // A copy from before the first segment.
-            try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 for key in [Setting.journal, Setting.journalBegun] { try writer.set(key, to: "0") }
             }
             let keys = system.memory.keys

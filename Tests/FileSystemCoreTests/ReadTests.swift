@@ -40,7 +40,7 @@ struct ReadTests {
             let status = try #require(handle.file.descriptor).status()
             #expect(status.st_mode & 0o7777 == 0o604 && Nanoseconds(status.st_mtim) == time)
             system.core.close(handle)
-            #expect(try await system.core.status().recoveries == .init(done: 1, failed: 0))
+            #expect(try await system.core.operatorDesk.status().recoveries == .init(done: 1, failed: 0))
             #expect(try await system.read("shop/a.jpg") == photo(1))
             #expect(system.downloads == 1)
             #expect(try system.staged().isEmpty)
@@ -91,7 +91,7 @@ struct ReadTests {
             }
             #expect(system.inMain("a.jpg") == nil)
             #expect(try system.staged().isEmpty)
-            #expect(try await system.core.status().recoveries.failed == 1)
+            #expect(try await system.core.operatorDesk.status().recoveries.failed == 1)
             #expect(try system.row("a.jpg")?.inBackup == true)
             system.memory[key]?.bytes = photo(1)
             #expect(try await system.read("a.jpg") == photo(1))
@@ -107,7 +107,7 @@ struct ReadTests {
             await #expect(throws: FileSystemError.inNoStorage) { try await system.read("a.jpg") }
             let row = try #require(try system.row("a.jpg"))
             #expect(!row.inMain && !row.inBackup && row.status == .created)
-            let leftovers = try await system.core.leftovers()
+            let leftovers = try await system.core.operatorDesk.leftovers()
             #expect(leftovers.map(\.reason) == ["in no storage"])
             #expect(leftovers.first?.lastError == "no storage has the file")
             // Read.4: the row is asked first.
@@ -128,7 +128,7 @@ struct ReadTests {
             let failure = await #expect(throws: FileSystemError.self) { try await system.read("a.jpg") }
             if !hanging { #expect(failure == .backup(down)) }
             #expect(try system.row("a.jpg")?.inBackup == true)
-            #expect(try await system.core.leftovers().isEmpty)
+            #expect(try await system.core.operatorDesk.leftovers().isEmpty)
             system.store.heal()
             try await system.eventually("it can be read") { (try? await system.read("a.jpg")) == photo(1) }
         }

@@ -23,7 +23,7 @@ struct RenameTests {
             #expect(try system.id("shop/b.jpg") == id)
             #expect(try system.key("shop/b.jpg") == key && system.uploads.count == 1)
             #expect(system.inMain("a.jpg") == nil && system.inMain("shop/b.jpg") == photo(1))
-            system.core.finishIntents()
+            system.core.intents.finish()
             try system.commitRecords()
             #expect(try intents(system) == 0)
         }
@@ -155,13 +155,13 @@ struct RenameTests {
             // The background asks no lock for a file without a main copy.
             try system.lose("b.jpg")
             let b = try system.id("b.jpg")
-            try core.change(.processCrash) { writer throws(CatalogueError) in try writer.markNotInMain(b) }
+            try core.catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.markNotInMain(b) }
             // As when it looks just between Rename.1 and the end of Rename.2.
             let renamed = try system.recordRename("a.jpg", "b.jpg")
             let replaced = try #require(renamed.replaced)
-            await core.finishDelete(try system.row(replaced.id))
+            await core.remover.finishDelete(try system.row(replaced.id))
             try system.commitRecords()
-            try core.change(.processCrash) { writer throws(CatalogueError) in
+            try core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.undoRename(
                     renamed, from: .root, Array("a.jpg".utf8), to: .root, Array("b.jpg".utf8), now: 2)
             }
@@ -186,6 +186,6 @@ struct RenameTests {
     }
 
     private func intents(_ system: TestFileSystem) throws -> Int {
-        try system.core.read { reader throws(CatalogueError) in try reader.renameIntents() }.count
+        try system.core.catalogue.read { reader throws(CatalogueError) in try reader.renameIntents() }.count
     }
 }

@@ -50,7 +50,7 @@ struct RepairTests {
     ) throws {
         let attributes = NewAttributes(
             mode: 0o755, uid: getuid(), gid: getgid(), target: target.map { Array($0.utf8) })
-        try system.core.change(.processCrash) { writer throws(CatalogueError) in
+        try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
             _ = try writer.create(kind, parent: .root, name: Array(name.utf8), attributes, now: 1)
         }
     }
@@ -144,7 +144,7 @@ struct RepairTests {
                 try await system.crash()
                 try await system.openUnstarted()
                 // Repaired, and killed before the start is recorded or anything in the background is done.
-                try system.core.repair(mainMayBeTorn: false)
+                try system.core.lifecycle.repairer.repair(mainMayBeTorn: false)
             }
             try await system.crash()
             try await system.mount()
@@ -249,7 +249,7 @@ struct RepairTests {
             try system.lose("b.jpg")
             try system.plant("b.jpg", photo(2))
             try await system.openUnstarted()
-            try system.core.repair(mainMayBeTorn: true)
+            try system.core.lifecycle.repairer.repair(mainMayBeTorn: true)
             #expect(system.inode("b.jpg") == system.inode("a.jpg"))
             #expect(try system.aside() == [photo(2)])
             try system.start()

@@ -10,7 +10,7 @@ import Testing
 
 @testable import FileSystemCore
 
-extension BackupFileSystem {
+extension FileSystemOperator {
     /// One comparison, and what it found in one piece.
     fileprivate func compared() async throws -> (report: ObjectReport, findings: [ObjectReport.Finding]) {
         let findings = Mutex<[ObjectReport.Finding]>([])
@@ -28,10 +28,10 @@ struct ScrubTests {
             for name in ["a/b.jpg", "a-b.jpg", "a.jpg"] { try await system.write(name, photo(1)) }
             try await system.settle()
             system.memory.forgetRequests()
-            let (report, findings) = try await system.core.compared()
+            let (report, findings) = try await system.core.operatorDesk.compared()
             #expect(findings == [] && report.objects == 3 && report.isSound && report.unknown == 0)
             #expect(report.finishedAt != nil)
-            #expect(try await system.core.status().objects == report)
+            #expect(try await system.core.operatorDesk.status().objects == report)
             #expect(system.memory.count(.list) == 2 && system.memory.count(.head) == 0)
         }
     }
@@ -47,7 +47,7 @@ struct ScrubTests {
             system.memory[keys[0]] = nil
             system.memory[keys[1]] = nil
             system.memory[keys[2]]?.bytes.removeLast()
-            let (report, findings) = try await system.core.compared()
+            let (report, findings) = try await system.core.operatorDesk.compared()
             #expect(report.missing == 2 && report.damaged == 1 && report.unknown == 0 && !report.isSound)
             #expect(Set(findings.compactMap(\.key)) == ["lost.jpg", "open.jpg", "cut.jpg"])
             #expect(findings.allSatisfy { $0.action == "uploaded again from main" })
@@ -59,7 +59,7 @@ struct ScrubTests {
             }
             #expect(system.memory[keys[2]] == nil, "the cut object is gone")
             system.core.close(handle)
-            #expect(try await system.core.compared().report.isSound)
+            #expect(try await system.core.operatorDesk.compared().report.isSound)
         }
     }
 
@@ -72,7 +72,9 @@ struct ScrubTests {
                 try await system.settle()
                 system.memory[try system.key("a.jpg")] = nil
                 unlink(system.mainPath(lost))
-                #expect(try await system.core.compared().findings.map(\.action) == ["uploaded again from main"])
+                #expect(
+                    try await system.core.operatorDesk.compared().findings.map(\.action) == ["uploaded again from main"]
+                )
                 try await system.settle()
                 #expect(system.memory[try system.key("a.jpg")]?.bytes == photo(1))
                 for name in ["a.jpg", "b.jpg"] { try system.remove(name) }
@@ -91,7 +93,7 @@ struct ScrubTests {
             #expect(utimensat(AT_FDCWD, system.mainPath("a.jpg"), torn, 0) == 0)
             let key = try system.key("a.jpg")
             system.memory[key] = nil
-            _ = try await system.core.compared()
+            _ = try await system.core.operatorDesk.compared()
             try await system.settle()
             #expect(try system.key("a.jpg") != key)
             #expect(try system.row("a.jpg")?.modified == time)
@@ -106,17 +108,17 @@ struct ScrubTests {
             let object = system.memory[key]
             system.memory[key] = nil
             unlink(system.mainPath("a.jpg"))
-            let findings = try await system.core.compared().findings
+            let findings = try await system.core.operatorDesk.compared().findings
             #expect(findings.map(\.problem) == [.missing] && findings.map(\.action) == ["no storage has the file"])
-            let leftovers = try await system.core.leftovers()
+            let leftovers = try await system.core.operatorDesk.leftovers()
             #expect(leftovers.map(\.reason) == ["in no storage"])
             #expect(leftovers.allSatisfy { $0.lastError?.contains(key) == true })
             await #expect(throws: FileSystemError.self) { try await system.read("a.jpg") }
             // It is found again each time, and told once.
-            #expect(try await system.core.compared().report.missing == 1)
+            #expect(try await system.core.operatorDesk.compared().report.missing == 1)
             system.memory[key] = object
-            #expect(try await system.core.compared().report.isSound)
-            #expect(try await system.core.leftovers().isEmpty)
+            #expect(try await system.core.operatorDesk.compared().report.isSound)
+            #expect(try await system.core.operatorDesk.leftovers().isEmpty)
             #expect(try await system.read("a.jpg") == photo(1))
         }
     }
@@ -126,7 +128,7 @@ struct ScrubTests {
         try await TestFileSystem.run { system in
             for number in 0..<300 { try await system.write("\(number).jpg", photo(number, size: 10)) }
             for key in system.memory.keys where !key.hasPrefix(".backupfs/") { system.memory[key] = nil }
-            let report = try await system.core.compared().report
+            let report = try await system.core.operatorDesk.compared().report
             #expect(report.missing == 300 && report.objects == 0)
             try await system.settle()
             for number in 0..<300 {
@@ -142,7 +144,7 @@ struct ScrubTests {
             for number in 0..<1100 { system.memory["a\(number)"] = .init(bytes: [1]) }
             system.memory["z/theirs.jpg"] = .init(bytes: [2])
             let before = system.memory.keys.filter { !$0.hasPrefix(".backupfs/") }
-            let (report, findings) = try await system.core.compared()
+            let (report, findings) = try await system.core.operatorDesk.compared()
             #expect(report.unknown == 1101 && report.objects == 1102 && report.isSound)
             #expect(findings.count == 1101 && findings.allSatisfy { $0.problem == .unknown && $0.key == nil })
             #expect(system.memory.keys.filter { !$0.hasPrefix(".backupfs/") } == before)
@@ -155,12 +157,12 @@ struct ScrubTests {
             try await system.write("a.jpg", photo(1))
             let objects = system.memory.keys.map { ($0, system.memory[$0]) }
             for (key, _) in objects { system.memory[key] = nil }
-            await #expect(throws: FileSystemError.self) { try await system.core.compared() }
+            await #expect(throws: FileSystemError.self) { try await system.core.operatorDesk.compared() }
             #expect(try system.row("a.jpg")?.inBackup == true)
-            #expect(try await system.core.status().objects == nil)
+            #expect(try await system.core.operatorDesk.status().objects == nil)
             for (key, object) in objects { system.memory[key] = object }
             system.store.inject(.fail(down), on: [.list, .head])
-            await #expect(throws: FileSystemError.self) { try await system.core.compared() }
+            await #expect(throws: FileSystemError.self) { try await system.core.operatorDesk.compared() }
             #expect(try system.row("a.jpg")?.inBackup == true)
             system.store.heal()
         }
@@ -186,11 +188,13 @@ struct ScrubTests {
             system.memory[PrefixNeighbours.marker] = nil
             try await system.core.claimPrefix(isNew: true, deadline: .now + .seconds(120))
             try system.start()
-            try await system.eventually("the loss is found") { try await system.core.status().objects?.missing == 3 }
+            try await system.eventually("the loss is found") {
+                try await system.core.operatorDesk.status().objects?.missing == 3
+            }
             try await system.settle()
             for number in 0..<3 { #expect(system.memory[try system.key("\(number).jpg")]?.bytes == photo(number)) }
             try await system.restart()
-            #expect(try await system.core.compared().report.isSound)
+            #expect(try await system.core.operatorDesk.compared().report.isSound)
         }
     }
 
@@ -200,7 +204,7 @@ struct ScrubTests {
             for name in ["changed.jpg", "removed.jpg"] { try await system.write(name, photo(1)) }
             let gate = Gate()
             system.store.inject(.holdAnswer(gate), on: [.list])
-            async let compared = system.core.compared()
+            async let compared = system.core.operatorDesk.compared()
             await gate.reached()
             try await system.write("changed.jpg", photo(2))
             try await system.write("new.jpg", photo(3))
@@ -222,9 +226,9 @@ struct ScrubTests {
                 guard let row = try system.row("a.jpg"), row.inBackup else { return false }
                 return try system.memory[system.key("a.jpg")]?.bytes == photo(1)
             }
-            try await system.eventually("status tells") { try await system.core.status().objects != nil }
+            try await system.eventually("status tells") { try await system.core.operatorDesk.status().objects != nil }
             try await system.restart()
-            #expect(try await system.core.status().objects != nil)
+            #expect(try await system.core.operatorDesk.status().objects != nil)
         }
     }
 }

@@ -33,11 +33,12 @@ extension TestFileSystem {
     /// The row of a path, as the catalogue has it now; nil if nothing has that name.
     func row(_ path: String) throws -> Resource? {
         let (parent, name) = try place(path)
-        return try core.read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+        return try core.catalogue.read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name)
+        }
     }
 
     /// The row that a resource has now, deleted or not.
-    func row(_ id: ResourceID) throws -> Resource { try core.liveRow(id) }
+    func row(_ id: ResourceID) throws -> Resource { try core.catalogue.liveRow(id) }
 
     func id(_ path: String) throws -> ResourceID { try #require(try row(path), "\(path) has no row").id }
 
@@ -143,7 +144,7 @@ extension TestFileSystem {
     @discardableResult
     func recordRename(_ from: String, _ to: String) throws -> CatalogueWriter.Renamed {
         let (source, target, inode) = (try place(from), try place(to), inode(from))
-        return try core.change(.powerLoss) { writer throws(CatalogueError) in
+        return try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(
                 from: source.parent, source.name, to: target.parent, target.name, noReplace: false, sourceInode: inode,
                 now: currentTime())
@@ -153,7 +154,7 @@ extension TestFileSystem {
     /// Delete.2 alone, as when the daemon dies after it.
     func recordDelete(_ path: String) throws {
         let (parent, name) = try place(path)
-        try core.change(.powerLoss) { writer throws(CatalogueError) in
+        try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             _ = try writer.delete(parent: parent, name: name, directory: false, now: currentTime())
         }
     }
@@ -189,7 +190,8 @@ extension TestFileSystem {
 
     /// The contents of the files that were set aside, in that order.
     func aside() throws -> [[UInt8]?] {
-        try core.read { reader throws(CatalogueError) in try reader.setAside(after: 0, limit: 1000) }.map { entry in
+        try core.catalogue.read { reader throws(CatalogueError) in try reader.setAside(after: 0, limit: 1000) }.map {
+            entry in
             let path = String(decoding: Array(entry.path.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
             return inMain(".backupfs/aside/\(entry.id)/\(path)")
         }
@@ -212,7 +214,7 @@ extension TestFileSystem {
     /// The key of a file's version in backup.
     func key(_ path: String) throws -> String {
         let row = try #require(try row(path))
-        return try #require(try core.storedVersion(of: row), "\(path) has no version").key
+        return try #require(try core.catalogue.storedVersion(of: row), "\(path) has no version").key
     }
 
     /// What backup holds as a file's content.

@@ -111,7 +111,8 @@ final class TestFileSystem: Sendable {
     /// `afterPowerLoss`: the machine was booted since. `afterDiskLoss`: it was not, and main's disk went and came back.
     func start(afterPowerLoss: Bool = false, afterDiskLoss: Bool = false) throws {
         for (key, isOther) in [(Setting.boot, afterPowerLoss), (Setting.mount, afterDiskLoss)] where isOther {
-            try core.change(.powerLoss) { writer throws(CatalogueError) in try writer.set(key, to: "another") }
+            try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in try writer.set(key, to: "another")
+            }
         }
         try core.start()
     }
@@ -127,7 +128,7 @@ final class TestFileSystem: Sendable {
         try await openUnstarted()
         // A rename of the test has changed its time; on a disk that lost the deletion it would be the old one.
         let changed = currentTime()
-        try core.change(.powerLoss) { writer throws(CatalogueError) in
+        try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.run("UPDATE resource SET deleted_at = ? WHERE deleted_at IS NOT NULL", [changed])
         }
         try await core.claimPrefix(deadline: .now + .seconds(120))
@@ -143,8 +144,8 @@ final class TestFileSystem: Sendable {
     /// Kills the daemon: what is committed stays, and nothing is committed any more.
     func crash() async throws {
         guard let dead = daemon.withLock({ $0.take() }) else { return }
-        _ = await dead.core.stopBackground(until: .now)
-        try dead.core.change(.processCrash) { writer throws(CatalogueError) in
+        _ = await dead.core.scheduler.stop(until: .now)
+        try dead.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.run("PRAGMA query_only = ON", [])
         }
         // The kernel frees the locks of a dead process. This process lives on, so the next daemon gets another file.
@@ -168,11 +169,11 @@ final class TestFileSystem: Sendable {
     func settle(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         try commitRecords()
         try await eventually("nothing is left to do", sourceLocation: sourceLocation) {
-            let status = try await core.status()
+            let status = try await core.operatorDesk.status()
             return status.pending.uploads == 0 && status.pending.removals == 0 && status.leftovers == 0
         }
     }
 
     /// Waits until every step that was recorded so far is committed.
-    func commitRecords() throws { try core.change(.processCrash) { (_) throws(CatalogueError) in } }
+    func commitRecords() throws { try core.catalogue.change(.processCrash) { (_) throws(CatalogueError) in } }
 }

@@ -35,7 +35,7 @@ struct TornMainTests {
             #expect(try system.inBackup("a.jpg") == photo(2))
             #expect(system.memory[acknowledged]?.bytes == photo(1))
             let due = try #require(
-                try system.core.read { reader throws(CatalogueError) in try reader.nextDueRemoval() })
+                try system.core.catalogue.read { reader throws(CatalogueError) in try reader.nextDueRemoval() })
             #expect(due > currentTime() + CatalogueWriter.suspectRetention / 2)
             // The next version is what a program has written and closed: what it replaces goes at once.
             let second = try system.key("a.jpg")
@@ -50,7 +50,7 @@ struct TornMainTests {
     func checkpointVouches() async throws {
         try await TestFileSystem.run { system in
             try await system.overwriteWithoutClose("a.jpg")
-            try system.core.change(.powerLoss) { writer throws(CatalogueError) in
+            try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.set(Setting.checkpoint, to: "\(currentTime() + 1_000_000_000)")
             }
             try await system.crash()
@@ -157,15 +157,17 @@ struct TornMainTests {
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(1)) }
             let id = try system.id("a.jpg")
             let day: Nanoseconds = 86_400 * 1_000_000_000
-            _ = await system.core.stopBackground(until: .now + .seconds(120))
-            try system.core.change(.processCrash) { writer throws(CatalogueError) in
+            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+            try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.postpone(id, until: currentTime() + day)
             }
-            system.core.clampDueTimes()
+            system.core.scheduler.clampDueTimes()
             try system.commitRecords()
             let due = try #require(
-                try system.core.read { reader throws(CatalogueError) in try reader.nextDueResource(after: .min) })
-            #expect(due <= currentTime() + BackgroundWorker.longestDelay)
+                try system.core.catalogue.read { reader throws(CatalogueError) in
+                    try reader.nextDueResource(after: .min)
+                })
+            #expect(due <= currentTime() + RetryDelay.longest)
         }
     }
 }

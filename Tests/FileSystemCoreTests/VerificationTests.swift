@@ -151,7 +151,7 @@ struct VerificationTests {
             try system.lose("shop")
             try await system.mount()
             #expect(try system.core.list(system.id("shop"), after: 0, limit: 100).count == 10)
-            #expect(try await system.core.leftovers().isEmpty)
+            #expect(try await system.core.operatorDesk.leftovers().isEmpty)
             #expect(system.downloads == 0 && system.keys.count == 10)
             #expect(try await system.read("shop/3.jpg") == photo(3))
             #expect(system.downloads == 1)

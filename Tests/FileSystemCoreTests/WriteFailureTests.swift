@@ -24,13 +24,13 @@ struct WriteFailureTests {
             let row = try #require(try system.row("a.jpg"))
             #expect(row.status == .creating && row.needsUpload && row.inMain && !row.inBackup)
             #expect(system.inMain("a.jpg") == photo(1))
-            let leftovers = try await system.core.leftovers()
+            let leftovers = try await system.core.operatorDesk.leftovers()
             #expect(leftovers.map(\.key) == ["a.jpg"])
             #expect(leftovers.first?.reason == "not in backup")
             #expect(leftovers.first?.lastError == "\(error)")
             #expect(leftovers.first?.stored == StoredIn(main: true, backup: false))
             #expect(system.core.counters.now.uploadsFailed >= 1)
-            let status = try await system.core.status()
+            let status = try await system.core.operatorDesk.status()
             #expect(status.leftovers == 1 && status.pending.uploads == 1)
             #expect(status.backup.lastError == "\(error)")
             #expect(try await system.read("a.jpg") == photo(1))
@@ -52,7 +52,7 @@ struct WriteFailureTests {
             await #expect(throws: FileSystemError.backup(down)) { try await system.write("b.jpg", photo(2)) }
             try system.remove("b.jpg")
             system.store.heal()
-            try await system.eventually("the outage is over") { system.core.background.outage == nil }
+            try await system.eventually("the outage is over") { system.core.health.outage == nil }
             try await system.write("c.jpg", photo(3))
         }
     }
@@ -66,7 +66,7 @@ struct WriteFailureTests {
                 failure == .backupTimedOut || failure == .backup(.deadlineExceeded(reason: "no answer")))
             // The close may give up a moment before the upload does, which then says why.
             try await system.eventually("the row says why") { try system.row("a.jpg")?.lastError != nil }
-            #expect(try await system.core.leftovers().map(\.key) == ["a.jpg"])
+            #expect(try await system.core.operatorDesk.leftovers().map(\.key) == ["a.jpg"])
             system.store.heal()
             try await system.settle()
             #expect(try system.inBackup("a.jpg") == photo(1))
@@ -162,7 +162,8 @@ struct WriteFailureTests {
             #expect(try system.key("a.jpg") == old)
             #expect(system.memory[old]?.bytes == photo(1))
             #expect(system.memory.count(.delete) == 0)
-            #expect(try await system.core.leftovers().map(\.stored) == [StoredIn(main: true, backup: true)])
+            #expect(
+                try await system.core.operatorDesk.leftovers().map(\.stored) == [StoredIn(main: true, backup: true)])
             // I4: what was written last is what is read.
             #expect(try await system.read("a.jpg") == photo(2))
             system.store.heal()
@@ -191,7 +192,7 @@ struct WriteFailureTests {
             try system.lose("a.jpg")
             // The store is down until then: an upload that had the file open already could still save it.
             try await system.eventually("it is in no storage") {
-                try await system.core.leftovers().map(\.reason) == ["in no storage"]
+                try await system.core.operatorDesk.leftovers().map(\.reason) == ["in no storage"]
             }
             system.store.heal()
             await #expect(throws: FileSystemError.inNoStorage) { try await system.read("a.jpg") }

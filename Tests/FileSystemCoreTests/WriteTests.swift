@@ -69,7 +69,7 @@ struct WriteTests {
             let long = String(repeating: "n", count: 256)
             #expect(throws: FileSystemError.nameTooLong) { try system.create(long) }
             try await system.write(String(long.dropLast()), photo(1))
-            #expect(try await system.core.status().resources.created == 1)
+            #expect(try await system.core.operatorDesk.status().resources.created == 1)
         }
     }
 
@@ -93,7 +93,7 @@ struct WriteTests {
                 try system.create("shop/a.jpg")
             }
             #expect(try system.row("shop/a.jpg") == nil)
-            #expect(try await system.core.status().resources.creating == 0)
+            #expect(try await system.core.operatorDesk.status().resources.creating == 0)
             try system.lose("shop")
             try await system.write("shop/a.jpg", photo(1))
             #expect(system.inMain("shop/a.jpg") == photo(1))
@@ -108,8 +108,8 @@ struct WriteTests {
             try system.commitRecords()
             let row = try #require(try system.row("a.jpg"))
             #expect(row.status == .creating && row.inMain && row.needsUpload && !row.inBackup)
-            #expect(try await system.core.leftovers().isEmpty)
-            #expect(try await system.core.status().pending.uploads == 1)
+            #expect(try await system.core.operatorDesk.leftovers().isEmpty)
+            #expect(try await system.core.operatorDesk.status().pending.uploads == 1)
             #expect(system.uploads.isEmpty)
             try await system.core.flush(handle)
             system.core.close(handle)
@@ -189,7 +189,7 @@ struct WriteTests {
             let old = try system.key("a.jpg")
             try await system.write("a.jpg", photo(2, size: 300))
             #expect(try system.inBackup("a.jpg") == photo(2, size: 300))
-            #expect(try await system.core.info(path: Array("a.jpg".utf8)).version == 2)
+            #expect(try await system.core.operatorDesk.info(path: Array("a.jpg".utf8)).version == 2)
             try await system.settle()
             #expect(system.memory[old] == nil && system.keys.count == 1)
         }

@@ -4,7 +4,6 @@
 import Catalogue
 import Glibc
 import Linux
-import ObjectStorage
 
 extension BackupFileSystem {
     /// What an open found.
@@ -29,7 +28,7 @@ extension BackupFileSystem {
         if changes { file.content { $0.writerCame() } }
         do throws(FileSystemError) {
             // Read while the file is in use: nobody's upload can end between this and `load`.
-            let (known, path) = try read { reader throws(CatalogueError) in
+            let (known, path) = try catalogue.read { reader throws(CatalogueError) in
                 (try reader.resource(id), try reader.path(of: id))
             }
             guard let row = known else { throw .catalogue(.noSuchResource) }
@@ -66,61 +65,25 @@ extension BackupFileSystem {
 
     /// What `open` asked for: an empty file's main copy, and one that is what the row says.
     package func prepare(_ handle: FileHandle) async throws(FileSystemError) {
-        try await verify(handle.file)
+        try await recoverer.verify(handle.file)
         guard handle.file.descriptor == nil else { return }
-        let row = try liveRow(handle.file.id)
-        if row.size == 0 || !row.inBackup { try await recover(handle.file) }
+        let row = try catalogue.liveRow(handle.file.id)
+        if row.size == 0 || !row.inBackup { try await recoverer.recover(handle.file) }
     }
 
     /// Opens the main copy, with its name held still, and compares it with the row.
     private func openMain(_ file: FileState, _ row: Resource) throws(FileSystemError) {
-        guard let found = try mainCopy(row) else { return }
+        guard let found = try tree.mainCopy(row) else { return }
         guard let descriptor = found else {
             // Read.3: the row says main, and main does not have it.
-            return noteMissing(row)
+            return tree.noteMissing(row)
         }
         let status = try descriptor.status()
         file.offer(descriptor, file.needsUpload || row.describes(status) ? .verified : .none)
     }
 
-    /// Opens the main copy under the name that comes first, or, if only that was lost, under another one of the file's; the
-    /// names that lack it get it again.
-    ///
-    /// The outer nil: it has no name (any more). The inner one: main has no copy of it.
-    func mainCopy(_ row: Resource) throws(FileSystemError) -> Descriptor?? {
-        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            try main.openFile(directory, name, writing: false)
-        }
-        guard case .some(.none) = found, row.linkCount > 1, row.mainInode != 0 else { return found }
-        let places = try read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
-        var copy: Descriptor?
-        for place in places where copy == nil {
-            copy =
-                try atName(of: row.id, place) { (directory) throws(FileSystemError) in
-                    guard try inode(directory, place.name) == row.mainInode else { return nil }
-                    return try main.openFile(directory, place.name, writing: false)
-                } ?? nil
-        }
-        guard let copy else { return found }
-        try nameEverywhere(copy, row.id, places)
-        return copy
-    }
-
-    /// Gives a main copy those of its file's names that main lacks.
-    func nameEverywhere(
-        _ copy: Descriptor, _ id: ResourceID, _ places: [(parent: ResourceID, name: [UInt8])]
-    ) throws(FileSystemError) {
-        for place in places {
-            _ = try atName(of: id, place) { (directory) throws(FileSystemError) in
-                if try main.status(directory, place.name) == nil { try main.link(copy, directory, place.name) }
-            }
-        }
-    }
-
-    func noteMissing(_ row: Resource) {
-        logger.warning("the main copy of a file is missing", metadata: ["inode": "\(row.id.rawValue)"])
-        record("Read.3") { writer throws(CatalogueError) in try writer.markNotInMain(row.id) }
-    }
+    /// Brings a missing main copy back (Read.4 to Read.7); returns at once if it is there.
+    package func recover(_ file: FileState) async throws(FileSystemError) { try await recoverer.recover(file) }
 
     // MARK: Writing
 
@@ -134,7 +97,11 @@ extension BackupFileSystem {
     /// checksum once before the first change.
     package func prepareForChange(_ file: FileState) async throws(FileSystemError) {
         while !isReadyForChange(file) {
-            if file.descriptor == nil { try await recover(file) } else { try await compareBeforeChange(file) }
+            if file.descriptor == nil {
+                try await recoverer.recover(file)
+            } else {
+                try await recoverer.compareBeforeChange(file)
+            }
         }
     }
 
@@ -162,7 +129,7 @@ extension BackupFileSystem {
     /// A writer that comes while another one's mark is on its way to the disk waits for it, too.
     private func mark(_ file: FileState) throws(FileSystemError) {
         let durability: Durability = file.content { $0.isInBackup } ? .powerLoss : .processCrash
-        let turn = try change(durability) { writer throws(CatalogueError) in
+        let turn = try catalogue.change(durability) { writer throws(CatalogueError) in
             try writer.markNeedsUpload(file.id, due: nil)
             // In the order of transactions: a commit of an upload that comes after this one takes it back.
             return file.content { $0.marking() }
@@ -215,14 +182,14 @@ extension BackupFileSystem {
 
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
-        let row = try liveRow(file.id)
+        let row = try catalogue.liveRow(file.id)
         let stagedName = "empty-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
         let staged = try main.createStaged(stagedName)
         defer { main.removeStaged(stagedName) }
         try main.setAttributes(
-            of: staged, mode: try forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
+            of: staged, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
         // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
-        if try !placeInMain(file, stagedName, staged) { file.offer(staged, .compared) }
+        if try !recoverer.placeInMain(file, stagedName, staged) { file.offer(staged, .compared) }
     }
 
     /// truncate(2): the new version is in backup before this returns.
@@ -251,13 +218,13 @@ extension BackupFileSystem {
     /// fsync(2): returns when backup holds what the file holds now, whoever wrote it.
     package func synchronize(_ handle: FileHandle) async throws(FileSystemError) {
         guard handle.file.needsUpload else { return }
-        if settings.whenDown == .fail, let outage = background.outage {
+        if settings.whenDown == .fail, let outage = health.outage {
             counters.add(\.uploadsFailed)
-            await noteUploadFailure(handle.file, .backup(outage))
+            await uploader.noteFailure(handle.file, .backup(outage))
             throw .backup(outage)
         }
         let size = (try? handle.file.descriptor?.status().st_size) ?? 0
-        try await backUp(handle.file, deadline: deadline(size: Int64(size)))
+        try await uploader.backUp(handle.file, deadline: settings.deadline(size: Int64(size)))
     }
 
     /// Whether backup has all that the file holds.
@@ -288,7 +255,7 @@ extension BackupFileSystem {
     /// Hands what nobody can write any more, and backup does not have, to the background.
     private func handOver(_ file: FileState) {
         guard file.content({ $0.isForBackground }) else { return }
-        recordWork("Write.retry") { writer throws(CatalogueError) in
+        catalogue.recordWork("Write.retry") { writer throws(CatalogueError) in
             try writer.makeUploadDue(file.id, now: currentTime())
         }
     }

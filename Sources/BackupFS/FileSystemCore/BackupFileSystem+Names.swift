@@ -9,8 +9,8 @@ extension BackupFileSystem {
     /// The resource under a name: the catalogue alone is asked (I7).
     package func lookup(parent: ResourceID, name: [UInt8]) throws(FileSystemError) -> Attributes? {
         guard name.count <= 255 else { throw .nameTooLong }
-        guard !isReserved(parent, name) else { return nil }
-        return try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+        guard !MainTree.isReserved(parent, name) else { return nil }
+        return try catalogue.read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
             .map { row throws(FileSystemError) in try attributes(of: row) }
     }
 
@@ -18,17 +18,17 @@ extension BackupFileSystem {
     package func list(
         _ directory: ResourceID, after cookie: Int64, limit: Int
     ) throws(FileSystemError) -> [CatalogueReader.DirectoryEntry] {
-        try read { reader throws(CatalogueError) in try reader.list(directory, after: cookie, limit: limit) }
+        try catalogue.read { reader throws(CatalogueError) in try reader.list(directory, after: cookie, limit: limit) }
     }
 
     /// The parent of a directory; the root is its own.
     package func parent(of directory: ResourceID) throws(FileSystemError) -> ResourceID {
-        try read { reader throws(CatalogueError) in try reader.location(of: directory) }?.parent ?? .root
+        try catalogue.read { reader throws(CatalogueError) in try reader.location(of: directory) }?.parent ?? .root
     }
 
     /// The target of a symbolic link.
     package func readLink(_ id: ResourceID) throws(FileSystemError) -> [UInt8] {
-        guard let target = try liveRow(id).target else { throw .invalid }
+        guard let target = try catalogue.liveRow(id).target else { throw .invalid }
         return target
     }
 
@@ -41,7 +41,7 @@ extension BackupFileSystem {
         try admit(nil)
         let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) in
-            let copy = try self.createInMain(directory, name, row)
+            let copy = try tree.createFile(directory, name, row)
             return (copy, UInt64(try copy.status().st_ino))
         }
         let file = files.acquire(row.id)
@@ -56,13 +56,8 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> Attributes {
         let (row, _) = try create(.directory, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) in
-            do throws(FileSystemError) {
-                try self.main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-            } catch .main(errno: EEXIST, _) {
-                try self.clearTheWay(directory, name)
-                try self.main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-            }
-            return ((), try self.inode(directory, name))
+            try self.tree.createDirectory(directory, name, row)
+            return ((), try self.main.inode(directory, name))
         }
         return try self.attributes(of: row)
     }
@@ -73,13 +68,8 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> Attributes {
         let (row, _) = try create(kind, parent: parent, name: name, attributes) {
             (row, directory) throws(FileSystemError) in
-            do throws(FileSystemError) {
-                try self.main.makeNode(directory, name, row)
-            } catch .main(errno: EEXIST, _) {
-                try self.clearTheWay(directory, name)
-                try self.main.makeNode(directory, name, row)
-            }
-            return ((), try self.inode(directory, name))
+            try self.tree.createNode(directory, name, row)
+            return ((), try self.main.inode(directory, name))
         }
         return try self.attributes(of: row)
     }
@@ -90,20 +80,21 @@ extension BackupFileSystem {
         inMain: (Resource, Descriptor) throws(FileSystemError) -> (value: Made, inode: UInt64)
     ) throws(FileSystemError) -> (Resource, Made) {
         guard name.count <= 255 else { throw .nameTooLong }
-        guard !isReserved(parent, name) else { throw .reservedName }
+        guard !MainTree.isReserved(parent, name) else { throw .reservedName }
         var attributes = attributes
-        let inherited = try inheritance(of: kind, attributes, from: parent)
+        let inherited = try attributeKeeper.inheritance(of: kind, attributes, from: parent)
         attributes.mode = inherited.mode
-        let directoryRow = try liveRow(parent)
+        let directoryRow = try catalogue.liveRow(parent)
         if directoryRow.mode & UInt32(S_ISGID) != 0 {
             attributes.gid = directoryRow.gid
             if kind == .directory { attributes.mode |= UInt32(S_ISGID) }
         }
         let final = attributes
-        return try tree.shared { () throws(FileSystemError) in
-            try directories.with(parent) { () throws(FileSystemError) in
+        return try tree.lock.shared { () throws(FileSystemError) in
+            try tree.directories.with(parent) { () throws(FileSystemError) in
                 // A directory or link has no second step to make it durable; a file has its close.
-                let row = try change(kind == .file ? .processCrash : .powerLoss) { writer throws(CatalogueError) in
+                let row = try catalogue.change(kind == .file ? .processCrash : .powerLoss) {
+                    writer throws(CatalogueError) in
                     let row = try writer.create(kind, parent: parent, name: name, final, now: currentTime())
                     for list in inherited.lists {
                         try writer.setXattr(row.id, list.name, list.value, now: row.changed)
@@ -116,16 +107,16 @@ extension BackupFileSystem {
                     if let value = inherited.lists.first(where: { $0.name == AccessControlList.access })?.value {
                         shown.mode = AccessControlList(value)?.mainMode(row.mode) ?? row.mode
                     }
-                    let made = try inMain(shown, try mainDirectory(parent))
+                    let made = try inMain(shown, try tree.directory(parent))
                     pass("create.main")
                     // A file's close comes soon, and the next start would see the file.
                     let inode = made.inode
-                    record("Write.3", patiently: kind == .file) { writer throws(CatalogueError) in
+                    catalogue.record("Write.3", patiently: kind == .file) { writer throws(CatalogueError) in
                         try writer.markInMain(row.id, inode: inode)
                     }
                     return (row, made.value)
                 } catch {
-                    try change(.processCrash) { writer throws(CatalogueError) in
+                    try catalogue.change(.processCrash) { writer throws(CatalogueError) in
                         try writer.undoCreate(row.id, now: currentTime())
                     }
                     throw error
@@ -140,11 +131,11 @@ extension BackupFileSystem {
     /// Delete.6). Succeeds whatever the storages do (Delete.7).
     package func remove(parent: ResourceID, name: [UInt8], directory: Bool) throws(FileSystemError) {
         guard name.count <= 255 else { throw .nameTooLong }
-        guard !isReserved(parent, name) else { throw .catalogue(.noSuchResource) }
-        try tree.shared { () throws(FileSystemError) in
-            try directories.with(parent) { () throws(FileSystemError) in
+        guard !MainTree.isReserved(parent, name) else { throw .catalogue(.noSuchResource) }
+        try tree.lock.shared { () throws(FileSystemError) in
+            try tree.directories.with(parent) { () throws(FileSystemError) in
                 let deleted = try releasingReserve { () throws(FileSystemError) in
-                    try change(.powerLoss) { writer throws(CatalogueError) in
+                    try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                         let row = try writer.delete(
                             parent: parent, name: name, directory: directory, now: currentTime())
                         // A resource that lives on under another name has nowhere else to say that main must follow.
@@ -155,10 +146,10 @@ extension BackupFileSystem {
                     }
                 }
                 pass("unlink.row")
-                removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
+                remover.removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
             }
         }
-        wakeBackground()
+        catalogue.work.wake()
     }
 
     /// What makes room on a full disk is tried again with the room that was kept for it.
@@ -180,55 +171,24 @@ extension BackupFileSystem {
         noReplace: Bool
     ) throws(FileSystemError) {
         guard targetName.count <= 255, sourceName.count <= 255 else { throw .nameTooLong }
-        guard !isReserved(sourceParent, sourceName) else { throw .catalogue(.noSuchResource) }
-        guard !isReserved(targetParent, targetName) else { throw .reservedName }
-        try moving([(sourceParent, sourceName)], in: sourceParent, targetParent) { () throws(FileSystemError) in
+        guard !MainTree.isReserved(sourceParent, sourceName) else { throw .catalogue(.noSuchResource) }
+        guard !MainTree.isReserved(targetParent, targetName) else { throw .reservedName }
+        try tree.moving([(sourceParent, sourceName)], in: sourceParent, targetParent) { () throws(FileSystemError) in
             try self.moveLocked(from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace)
         }
-        wakeBackground()
-    }
-
-    /// Runs `body`, which moves `names` between two directories, with their names held still.
-    ///
-    /// The paths of everything below a directory change with it: if one of the names is a directory, nobody may be using
-    /// a path meanwhile.
-    func moving(
-        _ names: [(parent: ResourceID, name: [UInt8])], in first: ResourceID, _ second: ResourceID,
-        _ body: () throws(FileSystemError) -> Void
-    ) throws(FileSystemError) {
-        func movesDirectory() throws(FileSystemError) -> Bool {
-            for (parent, name) in names {
-                let row = try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
-                if row?.kind == .directory { return true }
-            }
-            return false
-        }
-        if try !movesDirectory() {
-            let isDone = try tree.shared { () throws(FileSystemError) in
-                try directories.with(first, second) { () throws(FileSystemError) in
-                    // Another resource may have taken the name before the lock was ours.
-                    if try movesDirectory() { return false }
-                    try body()
-                    return true
-                }
-            }
-            if isDone { return }
-        }
-        try tree.exclusive { () throws(FileSystemError) in
-            try directories.with(first, second) { () throws(FileSystemError) in try body() }
-        }
+        catalogue.work.wake()
     }
 
     private func moveLocked(
         from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
         noReplace: Bool
     ) throws(FileSystemError) {
-        let sourceDirectory = try mainDirectory(sourceParent)
-        let targetDirectory = try mainDirectory(targetParent)
+        let sourceDirectory = try tree.directory(sourceParent)
+        let targetDirectory = try tree.directory(targetParent)
         // It tells a later start whether main has followed.
         let inode = try main.status(sourceDirectory, sourceName).map { UInt64($0.st_ino) } ?? 0
         // Rename.1
-        let renamed = try change(.powerLoss) { writer throws(CatalogueError) in
+        let renamed = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(
                 from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, sourceInode: inode,
                 now: currentTime())
@@ -237,11 +197,11 @@ extension BackupFileSystem {
         // Rename.2
         do throws(FileSystemError) {
             try reach("rename.row")
-            try followRename(
+            try tree.followRename(
                 sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory,
                 mayReplace: renamed.replaced != nil)
         } catch {
-            try change(.powerLoss) { writer throws(CatalogueError) in
+            try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.undoRename(
                     renamed, from: sourceParent, sourceName, to: targetParent, targetName, now: currentTime())
             }
@@ -249,50 +209,6 @@ extension BackupFileSystem {
         }
         pass("rename.main")
         // Rename.3, in the background
-        noteFollowed(.rename(intent, replaced: renamed.replaced?.id))
-    }
-
-    /// Makes main storage follow a rename that the catalogue has made; also what a start does for a recorded intent.
-    func followRename(
-        _ sourceDirectory: Descriptor, _ sourceName: [UInt8], _ targetDirectory: Descriptor, _ targetName: [UInt8],
-        isDirectory: Bool, mayReplace: Bool
-    ) throws(FileSystemError) {
-        // What the catalogue does not know of is in the way.
-        if !mayReplace, try main.status(targetDirectory, targetName) != nil {
-            try clearTheWay(targetDirectory, targetName)
-        }
-        do throws(FileSystemError) {
-            if try main.rename(sourceDirectory, sourceName, targetDirectory, targetName) { return }
-            // The source has no main copy: what the target had must not be taken for it.
-            _ = try main.remove(targetDirectory, targetName, isDirectory: isDirectory)
-        } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
-            // Something the catalogue does not know is in the way.
-            try clearTheWay(targetDirectory, targetName)
-            _ = try main.rename(sourceDirectory, sourceName, targetDirectory, targetName)
-        }
-    }
-
-    /// Makes a file's new main copy; what the catalogue does not know of under its name is set aside.
-    func createInMain(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) -> Descriptor {
-        do throws(FileSystemError) {
-            return try main.createFile(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-        } catch .main(errno: EEXIST, _) {
-            try clearTheWay(directory, name)
-            return try main.createFile(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
-        }
-    }
-
-    /// Moves what the catalogue does not know of out of the way of a new file.
-    func clearTheWay(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
-        try setAside(directory, name, .unknown)
-    }
-
-    /// The inode number of what main has under a name; 0 if it has nothing.
-    func inode(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> UInt64 {
-        try main.status(directory, name).map { UInt64($0.st_ino) } ?? 0
-    }
-
-    func isReserved(_ parent: ResourceID, _ name: [UInt8]) -> Bool {
-        parent == .root && name == MainStorage.reservedName
+        intents.noteFollowed(.rename(intent, replaced: renamed.replaced?.id))
     }
 }

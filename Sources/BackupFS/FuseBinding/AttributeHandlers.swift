@@ -74,7 +74,7 @@ enum AttributeHandlers {
         _ size: Int, _ flags: Int32
     ) {
         // XATTR_CREATE and XATTR_REPLACE of <linux/xattr.h>.
-        let mode: BackupFileSystem.XattrMode = flags & 1 != 0 ? .create : flags & 2 != 0 ? .replace : .any
+        let mode: XattrMode = flags & 1 != 0 ? .create : flags & 2 != 0 ? .replace : .any
         serve(raw) { (server, _) throws(FileSystemError) in
             let value = UnsafeBufferPointer(start: value, count: size).map { UInt8(bitPattern: $0) }
             try server.fileSystem.setXattr(

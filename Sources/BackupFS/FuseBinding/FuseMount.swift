@@ -64,10 +64,10 @@ package final class FuseMount: @unchecked Sendable {
         self.mountPoint = mountPoint
         self.maximumThreads = maximumThreads
         self.logger = logger
-        fileSystem.mountPoint.withLock { $0 = mountPoint }
+        fileSystem.mounted(at: mountPoint)
         notifications = KernelNotifications(SessionPointer(raw: session))
         server.notifications = notifications
-        fileSystem.onContentChange.withLock { $0 = { [notifications] id in notifications.invalidate(id) } }
+        fileSystem.whenContentChanges { [notifications] id in notifications.invalidate(id) }
     }
 
     /// How often it looks whether waiting for the last answers is of any use, in seconds.
@@ -126,7 +126,7 @@ package final class FuseMount: @unchecked Sendable {
         }
         guard mustUnmount else { return }
         fuse_session_unmount(session)
-        server.fileSystem.mountPoint.withLock { $0 = nil }
+        server.fileSystem.mounted(at: nil)
     }
 
     /// A value of a mount option: commas and backslashes would end it.

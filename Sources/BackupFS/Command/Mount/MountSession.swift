@@ -109,7 +109,7 @@ struct MountSession {
         let control: ControlServer
         do throws(SystemError) {
             control = try ControlServer(
-                directory: state.main.privateDirectory.number, fileSystem: fileSystem, logger: logger)
+                directory: state.main.privateDirectory.number, fileSystem: fileSystem.operatorDesk, logger: logger)
             try control.start()
         } catch {
             throw .mount("the control socket could not be made (\(error))")

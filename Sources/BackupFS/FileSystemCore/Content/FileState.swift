@@ -109,49 +109,6 @@ package final class FileState: Sendable {
     var needsUpload: Bool { content { $0.needsUpload } }
 }
 
-/// The files in memory, each as long as somebody uses it.
-final class FileTable: Sendable {
-    private struct Entry {
-        var file: FileState
-        var users: Int
-    }
-
-    /// Guards the table only.
-    private let entries = Mutex<[ResourceID: Entry]>([:])
-
-    /// The file's state, shared by all its users; `release` must follow.
-    func acquire(_ id: ResourceID) -> FileState {
-        entries.withLock { entries in
-            let file = entries[id]?.file ?? FileState(id)
-            entries[id, default: Entry(file: file, users: 0)].users += 1
-            return file
-        }
-    }
-
-    /// Whether the file is in use, or fewer than `most` files are.
-    func hasRoom(for id: ResourceID?, most: Int) -> Bool {
-        entries.withLock { entries in entries.count < most || id.map { entries[$0] != nil } ?? false }
-    }
-
-    /// The file's state if it is in use, just to look at.
-    func peek(_ id: ResourceID) -> FileState? { entries.withLock { $0[id]?.file } }
-
-    /// One user less; true if it was the last.
-    @discardableResult
-    func release(_ file: FileState) -> Bool {
-        entries.withLock { entries in
-            guard var entry = entries[file.id] else { return true }
-            entry.users -= 1
-            if entry.users == 0 {
-                entries[file.id] = nil
-                return true
-            }
-            entries[file.id] = entry
-            return false
-        }
-    }
-}
-
 /// One open of a file.
 package final class FileHandle: Sendable {
     /// The file it is open on.

@@ -39,28 +39,3 @@ final class SharedWork: Sendable {
         return outcome
     }
 }
-
-extension BackupFileSystem {
-    /// Does `work` on a file once for all who ask for it at the same time, and not at all if `isDone`.
-    ///
-    /// The file stays in use until the work ends. Throws `.backupTimedOut` to a caller whose deadline comes first.
-    func once(
-        _ file: FileState, _ kind: FileState.Work, unless isDone: (Content<Descriptor>) -> Bool,
-        deadline: ContinuousClock.Instant,
-        _ work: @escaping @Sendable () async throws(FileSystemError) -> Void
-    ) async throws(FileSystemError) {
-        guard let (shared, mustStart) = file.join(kind, unless: isDone) else { return }
-        if mustStart {
-            _ = files.acquire(file.id)
-            Task(executorPreference: BlockingExecutor.shared) { [self] in
-                let outcome: SharedWork.Outcome
-                do throws(FileSystemError) { outcome = .success(try await work()) } catch { outcome = .failure(error) }
-                file.ended(kind)
-                files.release(file)
-                shared.finish(outcome)
-            }
-        }
-        guard let outcome = await shared.wait(until: deadline) else { throw .backupTimedOut }
-        try outcome.get()
-    }
-}

@@ -3,42 +3,42 @@
 import Catalogue
 import Foundation
 import Linux
+import Logging
 import ObjectStorage
+import Synchronization
 
-extension BackupFileSystem {
+/// Ships the journal, one segment at a time.
+final class JournalShipper: Sendable {
+    private let settings: FileSystemSettings
+    private let catalogue: CatalogueClient
+    private let store: any ObjectStore
+    private let health: StoreHealth
+    private let claim: PrefixClaim
+    private let counters: Counters
+    private let logger: Logger
+    /// The segment that is on its way.
+    private let segment = Mutex<SharedWork?>(nil)
+
+    init(
+        settings: FileSystemSettings, catalogue: CatalogueClient, store: any ObjectStore, health: StoreHealth,
+        claim: PrefixClaim, counters: Counters, logger: Logger
+    ) {
+        self.settings = settings
+        self.catalogue = catalogue
+        self.store = store
+        self.health = health
+        self.claim = claim
+        self.counters = counters
+        self.logger = logger
+    }
+
     /// Entries that one segment covers at most.
     private static let segmentLimit = 5_000
-    private static let journalPrefix = ".backupfs/journal/"
-
-    /// What the keys of all attempts at a segment begin with.
-    private static func segmentPrefix(_ number: Int) -> String {
-        let digits = String(number)
-        return journalPrefix + String(repeating: "0", count: max(0, 20 - digits.count)) + digits
-    }
-
-    /// Whether backup storage has segments that this catalogue has never begun to send.
-    func isBehindJournal(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Bool {
-        let begun: Int
-        do throws(CatalogueError) {
-            begun = try catalogue.read { reader throws(CatalogueError) in
-                let numbers = try [Setting.journal, Setting.journalBegun].map { key throws(CatalogueError) in
-                    try reader.setting(key).flatMap { Int($0) } ?? 0
-                }
-                return numbers.max() ?? 0
-            }
-        } catch {
-            throw .unreachable(reason: "the catalogue: \(error)")
-        }
-        // Behind every attempt at the last segment: `~` comes after all that an id has.
-        let newer = try await store.list(
-            prefix: Self.journalPrefix, after: Self.segmentPrefix(begun) + "~~", deadline: deadline)
-        return !newer.isEmpty
-    }
 
     /// Ships what is in the outbox; false if backup storage did not take it.
-    func shipJournal() async -> Bool {
+    func ship() async -> Bool {
         do throws(FileSystemError) {
-            try await syncJournal()
+            try await sync()
             return true
         } catch {
             return false
@@ -48,42 +48,44 @@ extension BackupFileSystem {
     private func shipSegment(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         // What a segment tells is never undone: the log is on the disk first. With it the number that is about to be sent:
         // a catalogue that does not know the newest one is an old copy.
-        let number = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+        let number = try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
             let number = (try writer.reader.setting(Setting.journal).flatMap { Int($0) } ?? 0) + 1
             try writer.set(Setting.journalBegun, to: "\(number)")
             return number
         }
         guard
-            let batch = try read({ reader throws(CatalogueError) in try reader.journalBatch(limit: Self.segmentLimit) })
+            let batch = try catalogue.read({ reader throws(CatalogueError) in
+                try reader.journalBatch(limit: Self.segmentLimit)
+            })
         else { return }
-        try await verifyOwnership(deadline: deadline)
-        let key = Self.segmentPrefix(number) + "~\(VersionID(now: currentTime())).jsonl.gz"
+        try await claim.verify(deadline: deadline)
+        let key = JournalPosition.segmentPrefix(number) + "~\(VersionID(now: currentTime())).jsonl.gz"
         try reach("journal.begun")
         do throws(ObjectStoreError) {
             try await store.put(
                 key, .bytes(JournalSegment.encode(batch.records)), ObjectAttributes(contentType: "application/gzip"),
                 deadline: deadline)
-            noteStore(nil)
+            health.note(nil)
         } catch {
-            noteStore(error)
+            health.note(error)
             throw .backup(error)
         }
         try reach("journal.sent")
-        try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+        try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.shipped(batch)
             try writer.set(Setting.journal, to: "\(number)")
         }
     }
 
     /// Returns when every change of names and attributes so far is in backup: fsync of a directory, `sync`.
-    package func syncJournal() async throws(FileSystemError) {
-        try await syncJournal(deadline: deadline(size: 0))
+    func sync() async throws(FileSystemError) {
+        try await sync(deadline: settings.deadline(size: 0))
     }
 
-    func syncJournal(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        let last = try read { reader throws(CatalogueError) in try reader.lastJournalEntry() }
-        while try read({ reader throws(CatalogueError) in try reader.journalEntries(through: last) }) > 0 {
-            let (work, mustStart) = journal.withLock { current -> (SharedWork, Bool) in
+    func sync(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+        let last = try catalogue.read { reader throws(CatalogueError) in try reader.lastJournalEntry() }
+        while try catalogue.read({ reader throws(CatalogueError) in try reader.journalEntries(through: last) }) > 0 {
+            let (work, mustStart) = segment.withLock { current -> (SharedWork, Bool) in
                 if let current { return (current, false) }
                 let work = SharedWork()
                 current = work
@@ -106,7 +108,7 @@ extension BackupFileSystem {
                 logger.warning("the journal could not be shipped", metadata: ["error": "\(error)"])
                 outcome = .failure(error)
             }
-            journal.withLock { $0 = nil }
+            segment.withLock { $0 = nil }
             work.finish(outcome)
         }
     }

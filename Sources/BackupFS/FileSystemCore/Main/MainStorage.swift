@@ -255,6 +255,11 @@ package final class MainStorage: Sendable {
         return status
     }
 
+    /// The inode number of what lies under a name; 0 if nothing does.
+    func inode(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> UInt64 {
+        try status(directory, name).map { UInt64($0.st_ino) } ?? 0
+    }
+
     /// Sets the owner, mode and times of what lies under a name; each if given.
     func setAttributes(
         _ directory: Descriptor, _ name: [UInt8], kind: Resource.Kind, mode: UInt32?, uid: UInt32?, gid: UInt32?,

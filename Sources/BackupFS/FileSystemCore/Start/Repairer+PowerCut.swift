@@ -5,21 +5,10 @@ import Catalogue
 import Glibc
 import Linux
 
-extension BackupFileSystem {
-    /// How long a change may take from its row to main: a checkpoint vouches for what began that long before it.
-    static let slack: Nanoseconds = 60 * 1_000_000_000
-
-    /// Syncs main and notes the time: what changed before needs no look after a power cut.
-    func checkpoint() throws(FileSystemError) {
-        let time = currentTime() - Self.slack
-        try syncMain()
-        pass("checkpoint.synced")
-        try change(.processCrash) { writer throws(CatalogueError) in try writer.set(Setting.checkpoint, to: "\(time)") }
-    }
-
+extension Repairer {
     /// Compares the directories that changed since the last checkpoint with the catalogue, which is right.
     func repairNames() throws(FileSystemError) {
-        let known = try read { reader throws(CatalogueError) in
+        let known = try catalogue.read { reader throws(CatalogueError) in
             (
                 checkpoint: try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0,
                 directories: try reader.directories()
@@ -27,14 +16,14 @@ extension BackupFileSystem {
         }
         var unlinked: [Place] = []
         for row in known.directories {
-            let directory = try mainDirectory(row.id)
+            let directory = try tree.directory(row.id)
             let modified = Nanoseconds(try directory.status().st_mtim)
             guard max(row.changed, modified) >= known.checkpoint else { continue }
             unlinked += try repairNames(in: row.id, directory)
             pass("repair.directory")
         }
         // When no wrong file has one of the names any more. Without a main copy a recovery gives it all of them.
-        for place in unlinked { try linkInMain(place.resource, parent: place.parent, name: place.name) }
+        for place in unlinked { try tree.link(place.resource, parent: place.parent, name: place.name) }
     }
 
     /// A name that a file with several lacks in main.
@@ -46,7 +35,7 @@ extension BackupFileSystem {
 
     /// Returns the names that files with others lack.
     private func repairNames(in id: ResourceID, _ directory: Descriptor) throws(FileSystemError) -> [Place] {
-        let rows = try read { reader throws(CatalogueError) in try reader.list(id, after: 0, limit: .max) }
+        let rows = try catalogue.read { reader throws(CatalogueError) in try reader.list(id, after: 0, limit: .max) }
         var missing: [[UInt8]: Resource] = [:]
         for row in rows { missing[row.name] = row.resource }
         for entry in try main.entries(in: directory) {
@@ -56,7 +45,7 @@ extension BackupFileSystem {
                 continue
             }
             if try isAnother(entry, directory, row) {
-                try clearTheWay(directory, entry.name)
+                try tree.clearTheWay(directory, entry.name)
             } else {
                 missing[entry.name] = nil
             }
@@ -65,15 +54,15 @@ extension BackupFileSystem {
         for (name, row) in missing {
             switch row.kind {
             case .directory:
-                let shown = try forMain(row)
+                let shown = try tree.forMain(row)
                 try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
             case .symlink, .fifo, .socket, .character, .block:
-                try main.makeNode(directory, name, try forMain(row))
+                try main.makeNode(directory, name, try tree.forMain(row))
             case .file where try isNowhere(row):
                 // Its creation was never acknowledged by a close, and no storage has a byte of it.
                 logger.warning(
                     "a file that was being created is lost with the power", metadata: ["inode": "\(row.id.rawValue)"])
-                try change(.processCrash) { writer throws(CatalogueError) in
+                try catalogue.change(.processCrash) { writer throws(CatalogueError) in
                     _ = try writer.delete(parent: id, name: name, directory: false, now: currentTime())
                 }
             case .file:
@@ -97,7 +86,7 @@ extension BackupFileSystem {
     /// Whether no storage can have a byte of the file: nobody was told that it is kept.
     private func isNowhere(_ row: Resource) throws(FileSystemError) -> Bool {
         guard !row.inBackup else { return false }
-        return try read { reader throws(CatalogueError) in
+        return try catalogue.read { reader throws(CatalogueError) in
             if try reader.isAdopted(row.id) { return false }
             return try !reader.hasBegunUpload(row.id)
         }
@@ -114,16 +103,16 @@ extension BackupFileSystem {
             logger.warning(
                 "something in main that the catalogue does not know was taken over",
                 metadata: ["directory": "\(id.rawValue)", "inode": "\(entry.attributes.inode)"])
-            return try takeOver(id, entry.name)
+            return try adopter.takeOver(id, entry.name)
         }
         // What is left in a directory that was deleted had been moved out of it before.
-        if try !removeReturned(deleted, entry, directory) { try setAside(directory, entry.name, .unacknowledged) }
+        if try !removeReturned(deleted, entry, directory) { try tree.setAside(directory, entry.name, .unacknowledged) }
     }
 
     private func deletedResource(
         _ entry: MainStorage.Entry, in id: ResourceID
     ) throws(FileSystemError) -> ResourceID? {
-        try read { reader throws(CatalogueError) in
+        try catalogue.read { reader throws(CatalogueError) in
             try reader.deletedResource(
                 parent: id, name: entry.name, mainInode: entry.attributes.inode, changed: entry.attributes.changed)
         }

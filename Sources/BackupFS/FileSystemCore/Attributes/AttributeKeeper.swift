@@ -1,59 +1,47 @@
+// Attributes: the row has them, and main's copy follows. While main is ahead of backup, size and times are main's.
+
 import Catalogue
 import Glibc
+import Linux
+import Logging
+import ObjectStorage
 
-/// What stat(2) shows of a resource.
-package struct Attributes: Sendable {
-    /// The row, with size and times of main where main is ahead of it.
-    package var row: Resource
-    /// Bytes of disk in units of 512.
-    package var blocks: Int64
-}
+/// Reads and changes the attributes of resources.
+final class AttributeKeeper: Sendable {
+    let catalogue: CatalogueClient
+    let store: any ObjectStore
+    let tree: MainTree
+    private let files: FileTable
+    private let logger: Logger
+    private var main: MainStorage { tree.main }
 
-/// A time that setattr sets.
-package enum TimeChange: Sendable {
-    case now
-    case to(Nanoseconds)
-}
-
-/// What setattr(2) changes; nil is left alone.
-package struct AttributeChanges: Sendable {
-    package var mode: UInt32?
-    package var uid: UInt32?
-    package var gid: UInt32?
-    package var accessed: TimeChange?
-    package var modified: TimeChange?
-
-    package init(
-        mode: UInt32? = nil, uid: UInt32? = nil, gid: UInt32? = nil, accessed: TimeChange? = nil,
-        modified: TimeChange? = nil
-    ) {
-        self.mode = mode
-        self.uid = uid
-        self.gid = gid
-        self.accessed = accessed
-        self.modified = modified
+    init(catalogue: CatalogueClient, tree: MainTree, files: FileTable, store: any ObjectStore, logger: Logger) {
+        self.catalogue = catalogue
+        self.tree = tree
+        self.files = files
+        self.store = store
+        self.logger = logger
     }
-}
 
-extension BackupFileSystem {
     /// The attributes of a resource, live or deleted and still open.
-    package func attributes(_ id: ResourceID) throws(FileSystemError) -> Attributes {
-        try attributes(of: try liveRow(id))
+    func attributes(_ id: ResourceID) throws(FileSystemError) -> Attributes {
+        try attributes(of: try catalogue.liveRow(id))
     }
 
     /// The row's attributes; the main copy's size and times while it is ahead of backup.
-    package func attributes(of row: Resource) throws(FileSystemError) -> Attributes {
+    func attributes(of row: Resource) throws(FileSystemError) -> Attributes {
         var result = Attributes(row: row, blocks: row.size / 512 + (row.size % 512 > 0 ? 1 : 0))
         guard row.kind == .file else { return result }
         if let file = files.peek(row.id), let descriptor = file.verifiedDescriptor {
             overlay(&result, try descriptor.status())
         } else if row.needsUpload, row.status != .deleted {
-            let status = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            let status = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 try main.status(directory, name)
             }
             if let status = status ?? nil {
                 overlay(&result, status)
-            } else if let begun = try read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }) {
+            } else if let begun = try catalogue.read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }
+            ) {
                 // Main has lost it, maybe with the power: what was sent last is the file, if it arrived.
                 result.row.size = begun.size
                 result.blocks = begun.size / 512 + (begun.size % 512 > 0 ? 1 : 0)
@@ -70,7 +58,7 @@ extension BackupFileSystem {
     }
 
     /// Changes mode, owner and times: the row (SetAttributes.1), then the main copy (SetAttributes.2).
-    package func setAttributes(_ id: ResourceID, _ changes: AttributeChanges) throws(FileSystemError) -> Attributes {
+    func setAttributes(_ id: ResourceID, _ changes: AttributeChanges) throws(FileSystemError) -> Attributes {
         try setAttributes(id, changes, keepingAccessControl: false)
     }
 
@@ -80,7 +68,7 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> Attributes {
         let now = currentTime()
         let file = files.peek(id)
-        let updated = try change(.powerLoss) { writer throws(CatalogueError) in
+        let updated = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             guard var row = try writer.reader.resource(id) else { throw .noSuchResource }
             if let mode = changes.mode { row.mode = mode & 0o7777 }
             if let uid = changes.uid { row.uid = uid }
@@ -105,8 +93,8 @@ extension BackupFileSystem {
     }
 
     /// Takes the set-id bits from a file that an ordinary user has changed.
-    package func clearSetID(_ id: ResourceID) throws(FileSystemError) {
-        let mode = try liveRow(id).mode
+    func clearSetID(_ id: ResourceID) throws(FileSystemError) {
+        let mode = try catalogue.liveRow(id).mode
         var cleared = mode & ~UInt32(S_ISUID)
         // Without the group's permission to execute it is no set-group-id bit.
         if mode & UInt32(S_IXGRP) != 0 { cleared &= ~UInt32(S_ISGID) }
@@ -117,14 +105,14 @@ extension BackupFileSystem {
         let accessed = changes.accessed == nil ? nil : row.accessed.timespec
         let modified = changes.modified == nil ? nil : row.modified.timespec
         do throws(FileSystemError) {
-            let mode = changes.mode == nil ? nil : try forMain(row).mode
+            let mode = changes.mode == nil ? nil : try tree.forMain(row).mode
             if let descriptor = file?.descriptor ?? (row.id == .root ? main.root : nil) {
                 try main.setAttributes(
                     of: descriptor, mode: mode, uid: changes.uid, gid: changes.gid, accessed: accessed,
                     modified: modified)
                 if modified != nil, row.kind == .file { noteModified(row, try descriptor.status()) }
             } else if row.status != .deleted {
-                _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                _ = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                     guard try main.status(directory, name) != nil else { return }
                     try main.setAttributes(
                         directory, name, kind: row.kind, mode: mode, uid: changes.uid,
@@ -144,7 +132,7 @@ extension BackupFileSystem {
     private func noteModified(_ row: Resource, _ status: stat) {
         let modified = Nanoseconds(status.st_mtim)
         guard row.mainInode == UInt64(status.st_ino), row.mainModified != modified else { return }
-        record("SetAttributes.3") { writer throws(CatalogueError) in
+        catalogue.record("SetAttributes.3") { writer throws(CatalogueError) in
             guard let current = try writer.reader.resource(row.id), current.mainInode == row.mainInode else { return }
             try writer.markMainCopy(row.id, inode: current.mainInode, modified: modified)
             // An upload that was committed in between has put the older time into the row.
@@ -153,22 +141,6 @@ extension BackupFileSystem {
             corrected.modified = modified
             corrected.mainModified = modified
             try writer.updateAttributes(corrected)
-        }
-    }
-
-    /// What statvfs(3) says of main storage.
-    package func fileSystemStatistics() throws(FileSystemError) -> statvfs {
-        var statistics = statvfs()
-        guard fstatvfs(main.root.number, &statistics) == 0 else { throw .main(errno: errno, during: "statvfs") }
-        return statistics
-    }
-}
-
-extension TimeChange {
-    func nanoseconds(now: Nanoseconds) -> Nanoseconds {
-        switch self {
-        case .now: now
-        case .to(let time): time
         }
     }
 }

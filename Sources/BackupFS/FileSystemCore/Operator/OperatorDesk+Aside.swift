@@ -3,14 +3,14 @@
 import Catalogue
 import FoundationEssentials
 
-extension BackupFileSystem {
+extension OperatorDesk {
     /// Rows that are read and sent at a time.
     private static let asidePage = 256
 
-    package func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws {
+    func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws {
         var last: Int64 = 0
         while true {
-            let page = try await ask { [last] reader throws(CatalogueError) in
+            let page = try await catalogue.ask { [last] reader throws(CatalogueError) in
                 try reader.setAside(after: last, limit: Self.asidePage)
             }
             guard let end = page.last else { return }
@@ -19,13 +19,13 @@ extension BackupFileSystem {
         }
     }
 
-    package func restoreAside(_ id: Int64) async throws -> AsideReport {
-        guard let entry = try await ask({ reader throws(CatalogueError) in try reader.setAside(id) }) else {
+    func restoreAside(_ id: Int64) async throws -> AsideReport {
+        guard let entry = try await catalogue.ask({ reader throws(CatalogueError) in try reader.setAside(id) }) else {
             throw Self.noSuchAside(id)
         }
         do throws(FileSystemError) {
             var report = AsideReport(entry)
-            report.key = displayPath(Array(try bringBack(id).joined(separator: [UInt8(ascii: "/")])))
+            report.key = displayPath(Array(try aside.bringBack(id).joined(separator: [UInt8(ascii: "/")])))
             return report
         } catch .catalogue(.nameTaken) {
             throw OperatorError(
@@ -35,9 +35,9 @@ extension BackupFileSystem {
         }
     }
 
-    package func discardAside(_ id: Int64) async throws {
+    func discardAside(_ id: Int64) async throws {
         do throws(FileSystemError) {
-            try discard(id)
+            try aside.discard(id)
         } catch .catalogue(.noSuchResource) {
             throw Self.noSuchAside(id)
         } catch {

@@ -8,6 +8,7 @@
 import Catalogue
 import Foundation
 import Linux
+import Logging
 import ObjectStorage
 
 /// How far a comparison has come.
@@ -31,16 +32,41 @@ private struct LostObject: Sendable {
     var error: String
 }
 
-extension BackupFileSystem {
+/// Compares the bucket with the catalogue, a page at a time.
+final class Scrubber: Sendable {
+    let settings: FileSystemSettings
+    let catalogue: CatalogueClient
+    private let tree: MainTree
+    private let files: FileTable
+    private let store: any ObjectStore
+    let health: StoreHealth
+    private let claim: PrefixClaim
+    let logger: Logger
+    private var main: MainStorage { tree.main }
+
+    init(
+        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
+        store: any ObjectStore, health: StoreHealth, claim: PrefixClaim, logger: Logger
+    ) {
+        self.settings = settings
+        self.catalogue = catalogue
+        self.tree = tree
+        self.files = files
+        self.store = store
+        self.health = health
+        self.claim = claim
+        self.logger = logger
+    }
+
     /// What is below it is BackupFS's own, and no version.
     private static let ownPrefix = ".backupfs/"
 
     /// Compares one page of the listing with the catalogue; returns what it found.
     ///
     /// If it throws, `position` says how much was done all the same.
-    func scrubPage(_ position: inout ScrubPosition) async throws(FileSystemError) -> [ObjectReport.Finding] {
-        let deadline = deadline(size: 0)
-        try await verifyOwnership(deadline: deadline)
+    func comparePage(_ position: inout ScrubPosition) async throws(FileSystemError) -> [ObjectReport.Finding] {
+        let deadline = settings.deadline(size: 0)
+        try await claim.verify(deadline: deadline)
         let page = try await listing(after: position.listed, deadline: deadline)
         let theirs = page.filter { !$0.key.hasPrefix(Self.ownPrefix) }
         let sizes = Dictionary(theirs.map { ($0.key, $0.size) }) { _, last in last }
@@ -49,11 +75,11 @@ extension BackupFileSystem {
         var findings: [ObjectReport.Finding] = []
         while position.compared < end {
             let start = position.compared
-            let some = try await ask { reader throws(CatalogueError) in
-                try reader.storedObjects(after: start, through: end, limit: Self.rowsAtOnce)
+            let some = try await catalogue.ask { reader throws(CatalogueError) in
+                try reader.storedObjects(after: start, through: end, limit: StoreHealth.rowsAtOnce)
             }
             findings += try await compare(some, sizes, &position.report, deadline: deadline)
-            position.compared = some.count < Self.rowsAtOnce ? end : some.last?.version.key ?? end
+            position.compared = some.count < StoreHealth.rowsAtOnce ? end : some.last?.version.key ?? end
         }
         findings += try await unknownObjects(in: theirs, after: position.listed, &position.report, deadline: deadline)
         position.report.objects += theirs.count
@@ -68,10 +94,10 @@ extension BackupFileSystem {
     ) async throws(FileSystemError) -> [ListedObject] {
         do throws(ObjectStoreError) {
             let page = try await store.list(prefix: "", after: key, deadline: deadline)
-            noteStore(nil)
+            health.note(nil)
             return page
         } catch {
-            if error.meansUnreachable { noteStore(error) }
+            if error.meansUnreachable { health.note(error) }
             throw .backup(error)
         }
     }
@@ -104,13 +130,13 @@ extension BackupFileSystem {
         }
         let returned = back.map(\.version)
         if !returned.isEmpty {
-            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
                 for version in returned { try writer.noteReturn(of: version) }
             }
         }
         guard !lost.isEmpty else { return [] }
         // Another bucket than ours has none of our objects.
-        try await confirmOwnership(deadline: deadline)
+        try await claim.confirm(deadline: deadline)
         return try await note(lost, &report)
     }
 
@@ -121,12 +147,12 @@ extension BackupFileSystem {
         var items: [(lost: LostObject, hasMainCopy: Bool)] = []
         for object in lost {
             let id = object.version.resource
-            let copy = try mainCopy(liveRow(id)) ?? nil
+            let copy = try tree.mainCopy(catalogue.liveRow(id)) ?? nil
             if let copy { try giveTime(to: copy, of: id) }
             items.append((object, copy != nil))
         }
         let known = items
-        let outcomes = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+        let outcomes = try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
             var outcomes: [(loss: ObjectLoss, path: String)?] = []
             for item in known {
                 let loss = try writer.noteLoss(
@@ -151,7 +177,7 @@ extension BackupFileSystem {
                     object: store.fullKey(object.version.key), problem: object.problem, key: outcome.path,
                     action: outcome.loss == .uploadedAgain ? "uploaded again from main" : "no storage has the file"))
         }
-        wakeBackground()
+        catalogue.work.wake()
         return findings
     }
 
@@ -161,7 +187,7 @@ extension BackupFileSystem {
         let file = files.acquire(id)
         defer { files.release(file) }
         try file.contentGate.exclusive { () throws(FileSystemError) in
-            let row = try liveRow(id)
+            let row = try catalogue.liveRow(id)
             guard !row.needsUpload, !file.needsUpload else { return }
             try main.setAttributes(
                 of: copy, mode: nil, uid: nil, gid: nil, accessed: nil, modified: row.modified.timespec)
@@ -173,7 +199,7 @@ extension BackupFileSystem {
         in page: [ListedObject], after key: String?, _ report: inout ObjectReport, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> [ObjectReport.Finding] {
         let keys = page.map(\.key)
-        let known = try await ask { reader throws(CatalogueError) in try reader.knownKeys(keys) }
+        let known = try await catalogue.ask { reader throws(CatalogueError) in try reader.knownKeys(keys) }
         let unknown = keys.filter { !known.contains($0) }
         guard !unknown.isEmpty else { return [] }
         // One that was just removed, and its version forgotten, is not listed any more; one that is not, because others came

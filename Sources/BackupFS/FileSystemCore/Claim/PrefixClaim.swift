@@ -6,57 +6,23 @@ import Foundation
 import ObjectStorage
 import Synchronization
 
-/// Whether backup storage is known to be ours.
-final class PrefixOwnership: Sendable {
-    private let verified = Atomic(false)
+/// Makes sure that a prefix of backup storage is this catalogue's.
+final class PrefixClaim: Sendable {
+    let catalogue: CatalogueClient
+    let store: any ObjectStore
+    let main: MainStorage
+    private let health: StoreHealth
+    private let position: JournalPosition
+    private let isVerified = Atomic(false)
 
-    var isVerified: Bool { verified.load(ordering: .acquiring) }
-
-    func setVerified() { verified.store(true, ordering: .releasing) }
-}
-
-/// Why backup storage is refused.
-package enum OwnershipError: Error, Equatable {
-    /// The prefix belongs to another catalogue.
-    case belongsToAnother(location: String)
-    /// The catalogue says that files are stored there, and the prefix has no marker.
-    case markerMissing(location: String)
-    /// The journal there has segments that the catalogue never sent: the catalogue is an old copy.
-    case catalogueIsOlder(location: String)
-    /// A place above belongs to a catalogue, and so does all that is inside it.
-    case insideAnother(location: String, other: String)
-    /// A place inside belongs to another catalogue.
-    case aroundAnother(location: String, other: String)
-    /// Somebody else is claiming it at the same moment, or died while claiming it: `key` is there because of that.
-    case beingClaimed(location: String, key: String)
-    /// Backup storage did not answer or refused us.
-    case store(ObjectStoreError)
-    case catalogue(CatalogueError)
-}
-
-extension OwnershipError: CustomStringConvertible {
-    package var description: String {
-        switch self {
-        case .belongsToAnother(let location):
-            "\(location) belongs to another BackupFS catalogue: use another prefix, or the main directory that it belongs to"
-        case .markerMissing(let location):
-            "\(location) has no BackupFS marker although this catalogue has its backup there: is it the right bucket "
-                + "and prefix? if the backup is to begin anew there, mount with --new-bucket"
-        case .catalogueIsOlder(let location):
-            "\(location) has newer names than the catalogue, which is an old copy: put the newest catalogue.sqlite back"
-        case .insideAnother(let location, let other):
-            "\(location) lies inside the BackupFS backup \(other): use a place beside that one"
-        case .aroundAnother(let location, let other):
-            "the BackupFS backup \(other) lies inside \(location): use a place that has no other backup inside"
-        case .beingClaimed(let location, let key):
-            "\(location) is just being claimed by another BackupFS: if none is, remove the object \(key) and try again"
-        case .store(let error): "\(error)"
-        case .catalogue(let error): "the catalogue: \(error)"
-        }
+    init(catalogue: CatalogueClient, store: any ObjectStore, main: MainStorage, health: StoreHealth) {
+        self.catalogue = catalogue
+        self.store = store
+        self.main = main
+        self.health = health
+        position = JournalPosition(catalogue: catalogue, store: store)
     }
-}
 
-extension BackupFileSystem {
     private struct Marker: Codable {
         var catalogue: String
         var format: Int
@@ -66,12 +32,12 @@ extension BackupFileSystem {
     ///
     /// `isNew`: whoever mounts says that there is no backup there yet, although the catalogue had one elsewhere, or there
     /// before it was emptied. All that main has is uploaded there soon.
-    package func claimPrefix(
+    func claim(
         isNew: Bool = false, deadline: ContinuousClock.Instant
     ) async throws(OwnershipError) {
         let identity: String
         let isClaimed: Bool
-        do throws(CatalogueError) {
+        do throws(FileSystemError) {
             identity =
                 try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.catalogue) } ?? ""
             // Since then our marker is there, whether a file is or not: an empty directory is a disk that is not mounted.
@@ -84,20 +50,20 @@ extension BackupFileSystem {
         do throws(ObjectStoreError) {
             refusal = try await claimStore(identity, isClaimed: isClaimed && !isNew, deadline: deadline)
         } catch {
-            if error.meansUnreachable { noteStore(error) }
+            if error.meansUnreachable { health.note(error) }
             throw .store(error)
         }
         if let refusal { throw refusal }
-        do throws(CatalogueError) {
+        do throws(FileSystemError) {
             try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                 try writer.set(Setting.claimed, to: "yes")
-                if isNew { try Self.scrubNow(writer) }
+                if isNew { try ScrubSchedule.beginAtOnce(writer) }
             }
         } catch {
             throw .catalogue(error)
         }
-        ownership.setVerified()
-        noteStore(nil)
+        isVerified.store(true, ordering: .releasing)
+        health.note(nil)
     }
 
     /// Looks whose the store is, and makes one of nobody ours; returns why it cannot be.
@@ -107,7 +73,7 @@ extension BackupFileSystem {
         try await store.check(deadline: deadline)
         if let marker = try await readMarker(deadline: deadline) {
             guard marker == identity else { return .belongsToAnother(location: store.location) }
-            return try await isBehindJournal(deadline: deadline) ? .catalogueIsOlder(location: store.location) : nil
+            return try await position.isBehind(deadline: deadline) ? .catalogueIsOlder(location: store.location) : nil
         }
         guard !isClaimed else { return .markerMissing(location: store.location) }
         if let refusal = try await PrefixNeighbours.refusal(of: store, deadline: deadline) { return refusal }
@@ -133,18 +99,18 @@ extension BackupFileSystem {
     }
 
     /// Before an upload: nothing is sent to a prefix that is not known to be ours.
-    func verifyOwnership(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        if !ownership.isVerified { try await confirmOwnership(deadline: deadline) }
+    func verify(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+        if !isVerified.load(ordering: .acquiring) { try await confirm(deadline: deadline) }
     }
 
     /// Asks backup storage, whatever was known before.
-    func confirmOwnership(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
+    func confirm(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         do throws(OwnershipError) {
-            try await claimPrefix(deadline: deadline)
+            try await claim(deadline: deadline)
         } catch {
             switch error {
             case .store(let error): throw .backup(error)
-            case .catalogue(let error): throw .catalogue(error)
+            case .catalogue(let error): throw error
             case .belongsToAnother, .markerMissing, .catalogueIsOlder, .insideAnother, .aroundAnother, .beingClaimed:
                 throw .backup(.denied(code: "NotOurs", message: "\(error)"))
             }

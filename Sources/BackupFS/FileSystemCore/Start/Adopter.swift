@@ -3,9 +3,22 @@
 
 import Catalogue
 import Glibc
+import Logging
 import Synchronization
 
-extension BackupFileSystem {
+/// Gives rows to what main holds and the catalogue does not know.
+final class Adopter: Sendable {
+    private let tree: MainTree
+    private let catalogue: CatalogueClient
+    private let logger: Logger
+    private var main: MainStorage { tree.main }
+
+    init(tree: MainTree, catalogue: CatalogueClient, logger: Logger) {
+        self.tree = tree
+        self.catalogue = catalogue
+        self.logger = logger
+    }
+
     /// Makes rows for everything in main.
     ///
     /// Takes time in proportion to the number of files; reads none of them.
@@ -14,7 +27,7 @@ extension BackupFileSystem {
     func adoptMain() throws(FileSystemError) {
         try adopt(below: [(.root, [])], isFirst: true)
         pass("adopt.main")
-        try change(.powerLoss) { writer throws(CatalogueError) in
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.set(Setting.adopted, to: "yes")
         }
     }
@@ -23,12 +36,12 @@ extension BackupFileSystem {
     ///
     /// The caller holds the name still, or nobody uses the file system yet.
     func takeOver(_ parent: ResourceID, _ name: [UInt8]) throws(FileSystemError) {
-        guard let entry = try main.entry(try mainDirectory(parent), name), let kind = entry.kind else { return }
-        let id = try change(.processCrash) { writer throws(CatalogueError) in
+        guard let entry = try main.entry(try tree.directory(parent), name), let kind = entry.kind else { return }
+        let id = try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.adopt(kind, parent: parent, name: name, entry.attributes, isFirst: false)
         }
         guard kind == .directory,
-            let path = try read({ reader throws(CatalogueError) in try reader.path(of: id) })
+            let path = try catalogue.read({ reader throws(CatalogueError) in try reader.path(of: id) })
         else { return }
         try adopt(below: [(id, path)], isFirst: false)
     }
@@ -47,7 +60,7 @@ extension BackupFileSystem {
             }
             skipped += found.count { $0.kind == nil }
             // One transaction a directory.
-            let children = try change(.processCrash) { writer throws(CatalogueError) in
+            let children = try catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 var children: [(id: ResourceID, name: [UInt8])] = []
                 for entry in adoptable {
                     guard let kind = entry.kind else { continue }

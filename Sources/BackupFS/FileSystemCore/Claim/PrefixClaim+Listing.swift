@@ -5,7 +5,7 @@
 
 import ObjectStorage
 
-extension BackupFileSystem {
+extension PrefixClaim {
     private static let claims = ".backupfs/claim/"
 
     /// Claims a place without a marker; returns why it is somebody else's, nil if it is ours.

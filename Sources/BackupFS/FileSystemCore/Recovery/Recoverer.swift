@@ -4,19 +4,47 @@
 import Catalogue
 import Glibc
 import Linux
+import Logging
 import ObjectStorage
 
-extension BackupFileSystem {
+/// Brings main copies back from backup, and verifies those that are there.
+final class Recoverer: Sendable {
+    let settings: FileSystemSettings
+    let catalogue: CatalogueClient
+    let tree: MainTree
+    let files: FileTable
+    let store: any ObjectStore
+    let health: StoreHealth
+    private let claim: PrefixClaim
+    private let counters: Counters
+    private let logger: Logger
+    private var main: MainStorage { tree.main }
+
+    init(
+        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
+        store: any ObjectStore, health: StoreHealth, claim: PrefixClaim, counters: Counters, logger: Logger
+    ) {
+        self.settings = settings
+        self.catalogue = catalogue
+        self.tree = tree
+        self.files = files
+        self.store = store
+        self.health = health
+        self.claim = claim
+        self.counters = counters
+        self.logger = logger
+    }
+
     /// How often storing a recovered file in main is tried (Read.6).
     private static let recoveryAttempts = 3
 
     /// Brings the main copy back; returns at once if it is there.
     ///
     /// Waits as long as the object comes: the store ends it when nothing has come for long enough.
-    package func recover(_ file: FileState) async throws(FileSystemError) {
-        let size = (try? liveRow(file.id).size) ?? 0
-        let deadline = deadline(size: size)
-        try await once(file, .recovery, unless: \.hasCopy, deadline: .now + Self.forEver) {
+    func recover(_ file: FileState) async throws(FileSystemError) {
+        let size = (try? catalogue.liveRow(file.id).size) ?? 0
+        let deadline = settings.deadline(size: size)
+        try await files.once(file, .recovery, unless: \.hasCopy, deadline: .now + FileSystemSettings.forEver) {
             () async throws(FileSystemError) in
             do throws(FileSystemError) {
                 try await self.fetch(file, deadline: deadline)
@@ -35,11 +63,11 @@ extension BackupFileSystem {
         var lastError = FileSystemError.inNoStorage
         for _ in 1...Self.recoveryAttempts {
             let stamp = file.content { $0.stamp }
-            let row = try liveRow(file.id)
+            let row = try catalogue.liveRow(file.id)
             // What arrived in backup last, though no row says so (any more): its close may have returned.
             if row.needsUpload, try await fetchBegunUpload(file, row, deadline: deadline) != nil { return }
             // Read.4: does the row say backup?
-            guard row.inBackup, let version = try storedVersion(of: row) else { throw .inNoStorage }
+            guard row.inBackup, let version = try catalogue.storedVersion(of: row) else { throw .inNoStorage }
             do throws(FileSystemError) {
                 if try await !adoptMainCopy(file, row, version, deadline: deadline) {
                     try await fetchOnce(file, row, version, deadline: deadline)
@@ -49,12 +77,12 @@ extension BackupFileSystem {
             } catch .backup(.notFound) {
                 // Read.7: a valid resource that no storage has. Only our own prefix can say so, twice, and only of the
                 // version that the row still names: one that was replaced meanwhile is gone for a good reason.
-                try await confirmOwnership(deadline: deadline)
+                try await claim.confirm(deadline: deadline)
                 if try await isInBackup(version, deadline: deadline) {
                     lastError = .backup(.unreachable(reason: "an object was there and was not"))
                     continue
                 }
-                let isLost = try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                let isLost = try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                     guard try writer.reader.resource(row.id)?.version == version.id else { return false }
                     try writer.markNotInBackup(row.id, error: "no storage has the file")
                     return true
@@ -69,13 +97,31 @@ extension BackupFileSystem {
         throw lastError
     }
 
+    /// Brings back a content whose upload was begun, if it arrived: its close may have returned, and only the commit that
+    /// said so been lost with the power.
+    func fetchBegunUpload(
+        _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Descriptor? {
+        guard let begun = try catalogue.read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }) else {
+            return nil
+        }
+        do throws(FileSystemError) {
+            try await fetchOnce(file, row, begun, deadline: deadline)
+        } catch .backup(.notFound) {
+            return nil
+        } catch .backup(.corrupted) {
+            return nil
+        }
+        return file.descriptor
+    }
+
     /// What was written and not backed up is gone with the main copy: the version that was brought back is the file, and no
     /// upload may pass it off as what was written.
     ///
     /// `stamp` is the count of changes from when main had no copy.
     func noteLostChange(_ file: FileState, stamp: Content<Descriptor>.Stamp) async throws(FileSystemError) {
         let id = file.id
-        let isLost = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+        let isLost = try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
             // A write that came since is waiting for its upload.
             guard file.content({ $0.changeLosing(stamp) }) else { return false }
             try writer.settleUpload(id, now: currentTime())
@@ -85,7 +131,7 @@ extension BackupFileSystem {
         }
         guard isLost else { return }
         file.content { $0.uploadNotNeeded(stamp) }
-        wakeBackground()
+        catalogue.work.wake()
         counters.add(\.changesLost)
         logger.error(
             "main lost a change before it was backed up; the version in backup is the file now",
@@ -114,19 +160,19 @@ extension BackupFileSystem {
             }
             guard try Int64(sizeOf(staged)) == version.size,
                 try await BulkWork.digests(
-                    of: staged, length: version.size, .content, deadline: self.deadline(size: version.size)
+                    of: staged, length: version.size, .content, deadline: settings.deadline(size: version.size)
                 ).sha256 == version.sha256
             else {
                 throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
             }
-            noteStore(nil)
+            health.note(nil)
         } catch {
-            if error.meansUnreachable { noteStore(error) }
+            if error.meansUnreachable { health.note(error) }
             if case .localFile(let code) = error { throw .main(errno: code, during: "storing a recovered file") }
             throw .backup(error)
         }
         try main.setAttributes(
-            of: staged, mode: try forMain(row).mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
+            of: staged, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
             modified: row.modified.timespec)
         try reach("recover.fetched")
         guard fsync(staged.number) == 0 else { throw .main(errno: errno, during: "fsync") }
@@ -145,15 +191,15 @@ extension BackupFileSystem {
     ///
     /// Returns false if the resource has no name (any more).
     func placeInMain(_ file: FileState, _ stagedName: String, _ staged: Descriptor) throws(FileSystemError) -> Bool {
-        let places = try read { reader throws(CatalogueError) in try reader.locations(of: file.id) }
+        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: file.id) }
         var isPlaced = false
         for (index, place) in places.enumerated() {
-            let mayGoOn = try atName(of: file.id, place) { (directory) throws(FileSystemError) in
+            let mayGoOn = try tree.atName(of: file.id, place) { (directory) throws(FileSystemError) in
                 guard isPlaced || file.descriptor == nil else { return false }
                 if let found = try main.status(directory, place.name) {
                     // Another name of the new copy, made by a link at the same time.
                     if found.st_ino == (try staged.status().st_ino) { return true }
-                    try clearTheWay(directory, place.name)
+                    try tree.clearTheWay(directory, place.name)
                 }
                 if index == places.count - 1 {
                     try main.place(stagedName, directory, place.name)
@@ -170,31 +216,15 @@ extension BackupFileSystem {
         return isPlaced
     }
 
-    /// Runs `body` on the directory of one name of a resource, held still; nil if the name is not its any more.
-    func atName<Value>(
-        of id: ResourceID, _ place: (parent: ResourceID, name: [UInt8]),
-        _ body: (Descriptor) throws(FileSystemError) -> Value
-    ) throws(FileSystemError) -> Value? {
-        try tree.shared { () throws(FileSystemError) in
-            try directories.with(place.parent) { () throws(FileSystemError) -> Value? in
-                let row = try read { reader throws(CatalogueError) in
-                    try reader.lookup(parent: place.parent, name: place.name)
-                }
-                guard row?.id == id else { return nil }
-                return try body(try mainDirectory(place.parent))
-            }
-        }
-    }
-
     /// Takes what main has under one of the names although the row says it has not, if it is the version's very content,
     /// and gives it the names that are missing.
     private func adoptMainCopy(
         _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
-        let places = try read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
+        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
         var adopted: Descriptor?
         for place in places where adopted == nil {
-            let found = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+            let found = try tree.atName(of: row.id, place) { (directory) throws(FileSystemError) in
                 try main.openFile(directory, place.name, writing: false)
             }
             // Compared with no name held still: others need them meanwhile.
@@ -202,7 +232,7 @@ extension BackupFileSystem {
                 try await hasContent(candidate, of: version, deadline: deadline)
             else { continue }
             let inode = try candidate.status().st_ino
-            let isTaken = try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+            let isTaken = try tree.atName(of: row.id, place) { (directory) throws(FileSystemError) in
                 if file.descriptor != nil { return true }
                 guard try main.status(directory, place.name)?.st_ino == inode else { return false }
                 try noteMainCopy(file, candidate)
@@ -212,7 +242,7 @@ extension BackupFileSystem {
             if isTaken == true { return true }
         }
         guard let adopted else { return file.descriptor != nil }
-        try nameEverywhere(adopted, row.id, places)
+        try tree.nameEverywhere(adopted, row.id, places)
         return true
     }
 
@@ -220,7 +250,7 @@ extension BackupFileSystem {
         let status = try copy.status()
         let id = file.id
         // Not later: who opens the file next must find it in main.
-        try change(.processCrash) { writer throws(CatalogueError) in
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
         file.offer(copy, .compared)

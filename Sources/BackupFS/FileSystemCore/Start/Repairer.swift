@@ -3,9 +3,26 @@
 
 import Catalogue
 import Glibc
+import Logging
 import ObjectStorage
 
-extension BackupFileSystem {
+/// Brings catalogue and main to agreement at a start.
+final class Repairer: Sendable {
+    let tree: MainTree
+    let catalogue: CatalogueClient
+    let adopter: Adopter
+    let logger: Logger
+    private let aside: AsideKeeper
+    var main: MainStorage { tree.main }
+
+    init(tree: MainTree, catalogue: CatalogueClient, adopter: Adopter, aside: AsideKeeper, logger: Logger) {
+        self.tree = tree
+        self.catalogue = catalogue
+        self.adopter = adopter
+        self.aside = aside
+        self.logger = logger
+    }
+
     /// Brings catalogue and main to agreement and hands the rest to the background.
     ///
     /// `mainMayBeTorn`: the machine itself went down, so bytes in main that were never acknowledged may be anything.
@@ -17,23 +34,24 @@ extension BackupFileSystem {
         try repeatNames(mainMayBeTorn: mainMayBeTorn)
         try finishCreations(mainMayBeTorn: mainMayBeTorn)
         if mainMayBeTorn, isAdopted { try repairNames() }
-        try settleAside(mainMayBeTorn: mainMayBeTorn)
+        try aside.settle(mainMayBeTorn: mainMayBeTorn)
         try takeUpUploads(mainMayBeTorn: mainMayBeTorn, isUnclean: isUnclean)
         try abandonUnwantedUploads()
     }
 
     /// Renames that the catalogue made and main may not have followed.
     private func repeatRenames(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for intent in try read({ reader throws(CatalogueError) in try reader.renameIntents() }) {
+        for intent in try catalogue.read({ reader throws(CatalogueError) in try reader.renameIntents() }) {
             if mainMayBeTorn || !intent.isFollowed,
-                let moved = try read({ reader throws(CatalogueError) in try reader.resource(intent.resource) }),
+                let moved = try catalogue.read({ reader throws(CatalogueError) in try reader.resource(intent.resource) }
+                ),
                 moved.status != .deleted
             {
                 try repeatRename(intent, moved)
             }
             pass("repair.rename")
-            try syncMain()
-            try change(.powerLoss) { writer throws(CatalogueError) in
+            try tree.sync()
+            try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.finishRename(intent.id, replaced: intent.replaced)
             }
         }
@@ -41,84 +59,85 @@ extension BackupFileSystem {
 
     /// Names that living resources got or lost, and main may not have followed.
     private func repeatNames(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for intent in try read({ reader throws(CatalogueError) in try reader.nameIntents() }) {
-            let live = try read { reader throws(CatalogueError) in
+        for intent in try catalogue.read({ reader throws(CatalogueError) in try reader.nameIntents() }) {
+            let live = try catalogue.read { reader throws(CatalogueError) in
                 try reader.lookup(parent: intent.parent, name: intent.name)
             }
             if intent.isFollowed, !mainMayBeTorn {
                 // Nothing to repeat.
             } else if live?.id == intent.resource {
-                try linkInMain(intent.resource, parent: intent.parent, name: intent.name)
+                try tree.link(intent.resource, parent: intent.parent, name: intent.name)
             } else if live == nil,
-                try read({ reader throws(CatalogueError) in try reader.resource(intent.parent) })?.status == .created
+                try catalogue.read({ reader throws(CatalogueError) in try reader.resource(intent.parent) })?.status
+                    == .created
             {
-                _ = try main.remove(try mainDirectory(intent.parent), intent.name, isDirectory: false)
+                _ = try main.remove(try tree.directory(intent.parent), intent.name, isDirectory: false)
             }
             pass("repair.name")
-            try syncMain()
-            try change(.powerLoss) { writer throws(CatalogueError) in try writer.finishNameIntent(intent.id) }
+            try tree.sync()
+            try catalogue.change(.powerLoss) { writer throws(CatalogueError) in try writer.finishNameIntent(intent.id) }
         }
     }
 
     private func repeatRename(_ intent: CatalogueReader.RenameIntent, _ moved: Resource) throws(FileSystemError) {
-        let parents = try read { reader throws(CatalogueError) in
+        let parents = try catalogue.read { reader throws(CatalogueError) in
             (try reader.resource(intent.sourceParent)?.status, try reader.resource(intent.targetParent)?.status)
         }
         // A directory that was deleted since was empty then: main had followed.
         guard parents.0 != .deleted, parents.1 != .deleted else { return }
-        let source = try mainDirectory(intent.sourceParent)
-        let target = try mainDirectory(intent.targetParent)
+        let source = try tree.directory(intent.sourceParent)
+        let target = try tree.directory(intent.targetParent)
         if intent.isExchange {
             // What is under the source name tells whether main has followed.
             guard try main.status(source, intent.sourceName).map({ UInt64($0.st_ino) }) ?? 0 == intent.sourceInode
             else { return }
-            return try followExchange(source, intent.sourceName, target, intent.targetName)
+            return try tree.followExchange(source, intent.sourceName, target, intent.targetName)
         }
         if let found = try main.status(source, intent.sourceName), UInt64(found.st_ino) == intent.sourceInode {
-            return try followRename(
+            return try tree.followRename(
                 source, intent.sourceName, target, intent.targetName, isDirectory: moved.kind == .directory,
                 mayReplace: intent.replaced != nil)
         }
         // Main has followed already, or never had the source. What has the target's name is the moved one, unless it is
         // known to be what the rename replaced.
         guard let replacedID = intent.replaced,
-            let replaced = try read({ reader throws(CatalogueError) in try reader.resource(replacedID) }),
+            let replaced = try catalogue.read({ reader throws(CatalogueError) in try reader.resource(replacedID) }),
             replaced.mainInode != 0, replaced.mainInode != intent.sourceInode,
             let found = try main.status(target, intent.targetName), UInt64(found.st_ino) == replaced.mainInode,
-            try read({ reader throws(CatalogueError) in
+            try catalogue.read({ reader throws(CatalogueError) in
                 try reader.lookup(parent: intent.targetParent, name: intent.targetName)
             })?.id == moved.id
         else { return }
-        try clearTheWay(target, intent.targetName)
+        try tree.clearTheWay(target, intent.targetName)
     }
 
     /// Rows that were made, and whose main copy may not have been.
     ///
     /// A file that was in main and is not any more stays, as a leftover: that local files are absent erases nothing (I8).
     private func finishCreations(mainMayBeTorn: Bool) throws(FileSystemError) {
-        let unfinished = try read { reader throws(CatalogueError) in try reader.creating() }
+        let unfinished = try catalogue.read { reader throws(CatalogueError) in try reader.creating() }
         for row in unfinished where !row.inMain && (mainMayBeTorn || !row.needsUpload) {
-            let isThere = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            let isThere = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 let found = try main.status(directory, name).map { $0.st_mode & S_IFMT }
                 switch row.kind {
                 case .file: return found == S_IFREG
                 case .directory:
                     if found == S_IFDIR { return true }
-                    if found != nil { try clearTheWay(directory, name) }
-                    let shown = try forMain(row)
+                    if found != nil { try tree.clearTheWay(directory, name) }
+                    let shown = try tree.forMain(row)
                     try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
                 case .symlink, .fifo, .socket, .character, .block:
                     if found == row.kind.modeBits { return true }
-                    if found != nil { try clearTheWay(directory, name) }
-                    try main.makeNode(directory, name, try forMain(row))
+                    if found != nil { try tree.clearTheWay(directory, name) }
+                    try main.makeNode(directory, name, try tree.forMain(row))
                 }
                 return true
             }
             pass("repair.creation")
-            let inode = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                try self.inode(directory, name)
+            let inode = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                try main.inode(directory, name)
             }
-            try change(.processCrash) { writer throws(CatalogueError) in
+            try catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 if isThere ?? false {
                     try writer.markInMain(row.id, inode: inode ?? 0)
                 } else if try writer.reader.hasBegunUpload(row.id) {
@@ -136,9 +155,9 @@ extension BackupFileSystem {
     /// Whether the object exists is not known, so it is removed. The next upload of the other files decides: the same
     /// content goes to the same key again.
     private func abandonUnwantedUploads() throws(FileSystemError) {
-        let versions = try read { reader throws(CatalogueError) in try reader.unwantedUploads() }
+        let versions = try catalogue.read { reader throws(CatalogueError) in try reader.unwantedUploads() }
         guard !versions.isEmpty else { return }
-        try change(.processCrash) { writer throws(CatalogueError) in
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             for version in versions { try writer.abandonVersion(version.id, now: currentTime()) }
         }
     }
@@ -147,18 +166,18 @@ extension BackupFileSystem {
     private func takeUpUploads(mainMayBeTorn: Bool, isUnclean: Bool) throws(FileSystemError) {
         if mainMayBeTorn { try distrustUnacknowledged() }
         pass("repair.upload")
-        try change(.processCrash) { writer throws(CatalogueError) in
+        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.makeUploadsDue(areSuspect: isUnclean, now: currentTime())
         }
     }
 
     /// What was written and not acknowledged before a power cut may be torn: backup has the file.
     private func distrustUnacknowledged() throws(FileSystemError) {
-        let synced = try read { reader throws(CatalogueError) in
+        let synced = try catalogue.read { reader throws(CatalogueError) in
             try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
         }
-        for row in try read({ reader throws(CatalogueError) in try reader.aheadOfBackup() }) {
-            let isSettled = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+        for row in try catalogue.read({ reader throws(CatalogueError) in try reader.aheadOfBackup() }) {
+            let isSettled = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 // Unchanged since main was last synced: it is on the disk as programs wrote it.
                 guard let status = try main.status(directory, name) else { return false }
                 return Nanoseconds(status.st_ctim) < synced
@@ -167,11 +186,11 @@ extension BackupFileSystem {
             if try mayBeAcknowledged(row) { continue }
             // The version in backup is the last acknowledged one and is the file; or that is one whose upload was begun, if
             // its object is there, which the next upload or read asks.
-            _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                try setAside(directory, name, .unacknowledged, of: row.id)
+            _ = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+                try tree.setAside(directory, name, .unacknowledged, of: row.id)
             }
             pass("repair.aside")
-            try change(.processCrash) { writer throws(CatalogueError) in
+            try catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.markNotInMain(row.id)
                 guard try !writer.reader.hasBegunUpload(row.id) else { return }
                 try writer.settleUpload(row.id, now: currentTime())
@@ -183,11 +202,11 @@ extension BackupFileSystem {
     ///
     /// Then it is not torn, and its close may have returned: the commit that said so is not synced (Write.5).
     private func mayBeAcknowledged(_ row: Resource) throws(FileSystemError) -> Bool {
-        let begun = try read { reader throws(CatalogueError) in
+        let begun = try catalogue.read { reader throws(CatalogueError) in
             try reader.versions(of: row.id).filter { $0.state == .uploading }
         }
         guard !begun.isEmpty else { return false }
-        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+        let found = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             try main.openFile(directory, name, writing: false)
         }
         guard let copy = found ?? nil, let size = try? copy.status().st_size,

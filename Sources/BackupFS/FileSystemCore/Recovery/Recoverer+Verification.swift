@@ -7,14 +7,14 @@ import Glibc
 import Linux
 import ObjectStorage
 
-extension BackupFileSystem {
+extension Recoverer {
     /// Compares a main copy with the checksum in its row; returns at once if that is not needed.
     func verify(_ file: FileState) async throws(FileSystemError) {
         let size = (try? file.descriptor?.status().st_size) ?? 0
-        let deadline = deadline(size: Int64(size))
+        let deadline = settings.deadline(size: Int64(size))
         // Whoever opened the file meanwhile may have brought another copy: the one that is to be used is compared.
         while !file.content({ $0.needsNoVerification }) {
-            try await once(file, .verification, unless: \.needsNoVerification, deadline: deadline) {
+            try await files.once(file, .verification, unless: \.needsNoVerification, deadline: deadline) {
                 () async throws(FileSystemError) in try await self.compare(file, deadline: deadline)
             }
         }
@@ -26,8 +26,8 @@ extension BackupFileSystem {
     /// the last good version. It costs one reading of the file, of which its upload takes another.
     func compareBeforeChange(_ file: FileState) async throws(FileSystemError) {
         let size = (try? file.descriptor?.status().st_size) ?? 0
-        let deadline = deadline(size: Int64(size))
-        try await once(file, .verification, unless: \.needsNoComparison, deadline: deadline) {
+        let deadline = settings.deadline(size: Int64(size))
+        try await files.once(file, .verification, unless: \.needsNoComparison, deadline: deadline) {
             () async throws(FileSystemError) in try await self.compare(file, deadline: deadline)
         }
     }
@@ -36,10 +36,10 @@ extension BackupFileSystem {
         _ file: FileState, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
         guard let (descriptor, stamp) = file.content({ $0.comparison }) else { return }
-        let row = try liveRow(file.id)
-        guard row.inBackup, let version = try storedVersion(of: row) else {
+        let row = try catalogue.liveRow(file.id)
+        guard row.inBackup, let version = try catalogue.storedVersion(of: row) else {
             file.content { $0.copyIsAllThereIs() }
-            return recordWork("Read.2") { writer throws(CatalogueError) in
+            return catalogue.recordWork("Read.2") { writer throws(CatalogueError) in
                 try writer.markNeedsUpload(row.id, due: currentTime())
             }
         }
@@ -48,7 +48,7 @@ extension BackupFileSystem {
             try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         file.content { $0.copyCompared(descriptor, at: stamp, .init(status)) }
-        record("Read.2") { writer throws(CatalogueError) in
+        catalogue.record("Read.2") { writer throws(CatalogueError) in
             try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
         }
     }
@@ -60,7 +60,7 @@ extension BackupFileSystem {
         do throws(ObjectStoreError) {
             return try await BulkWork.digests(
                 of: copy, length: version.size, .content, deadline: deadline
-            ) { [background] in background.isStopped }.sha256 == version.sha256
+            ) { [catalogue] in catalogue.work.isStopped }.sha256 == version.sha256
         } catch .deadlineExceeded {
             throw .backupTimedOut
         } catch {
@@ -73,16 +73,6 @@ extension BackupFileSystem {
         _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: Content<Descriptor>.Stamp
     ) throws(FileSystemError) {
         guard file.content({ $0.copyRefuted(descriptor, at: stamp) }) else { return }
-        try setAside(descriptor, of: row, .damaged)
-    }
-
-    /// Moves a main copy that is not to be trusted out of the way, unless its name is another file's by now.
-    func setAside(_ copy: Descriptor, of row: Resource, _ reason: AsideEntry.Reason) throws(FileSystemError) {
-        let inode = try copy.status().st_ino
-        _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            guard try main.status(directory, name)?.st_ino == inode else { return }
-            try setAside(directory, name, reason, of: row.id)
-            noteMissing(row)
-        }
+        try tree.setAside(descriptor, of: row, .damaged)
     }
 }

@@ -6,26 +6,55 @@ import Linux
 import ObjectStorage
 import Synchronization
 
-extension BackupFileSystem: FileSystemOperator {
+/// A running file system, as its operator sees it.
+final class OperatorDesk: FileSystemOperator {
+    let catalogue: CatalogueClient
+    let aside: AsideKeeper
+    private let attributes: AttributeKeeper
+    private let uploader: Uploader
+    private let recoverer: Recoverer
+    private let remover: Remover
+    private let scrub: ScrubSchedule
+    private let counters: Counters
+    /// How many files main held at the first mount, once somebody has asked.
+    private let adoptedFiles = Mutex<Int?>(nil)
+    /// Where it is mounted, once it is.
+    private let mountPoint = Mutex<String?>(nil)
+
+    init(
+        attributes: AttributeKeeper, aside: AsideKeeper, uploader: Uploader, recoverer: Recoverer, remover: Remover,
+        scrub: ScrubSchedule, counters: Counters
+    ) {
+        catalogue = uploader.catalogue
+        self.attributes = attributes
+        self.aside = aside
+        self.uploader = uploader
+        self.recoverer = recoverer
+        self.remover = remover
+        self.scrub = scrub
+        self.counters = counters
+    }
+
+    private var settings: FileSystemSettings { uploader.settings }
+    private var files: FileTable { uploader.files }
+    private var tree: MainTree { uploader.tree }
+    private var store: any ObjectStore { uploader.store }
+    private var health: StoreHealth { uploader.health }
+
+    /// It is mounted there now.
+    func mounted(at path: String?) { mountPoint.withLock { $0 = path } }
+
     /// Rows that are read, sent and worked on at a time.
     private static let page = 256
 
-    /// Asks the catalogue beside the readers that lookups need, on no thread of ours.
-    func ask<Value: Sendable>(
-        _ body: @escaping @Sendable (CatalogueReader) throws(CatalogueError) -> Value
-    ) async throws(FileSystemError) -> Value {
-        do throws(CatalogueError) { return try await catalogue.ask(body) } catch { throw .catalogue(error) }
-    }
-
-    package func status() async throws -> StatusReport {
-        let counts = try await ask { reader throws(CatalogueError) in try reader.counts() }
-        let storage = background.storeState
+    func status() async throws -> StatusReport {
+        let counts = try await catalogue.ask { reader throws(CatalogueError) in try reader.counts() }
         let counters = counters.now
         return StatusReport(
-            main: main.path, mountpoint: mountPoint.withLock { $0 },
+            main: tree.main.path, mountpoint: mountPoint.withLock { $0 },
             backup: .init(
-                url: store.location, reachable: isBackupReachable,
-                lastError: store.outage.map { "\($0)" } ?? storage.lastError),
+                url: store.location, reachable: health.isAnswering,
+                lastError: health.lastError),
             resources: .init(creating: counts.creating, created: counts.created, deleted: counts.deleted),
             pending: .init(
                 uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal),
@@ -35,13 +64,13 @@ extension BackupFileSystem: FileSystemOperator {
                 uploads: counters.uploadsFailed, removals: counters.removalsFailed, setAside: counters.setAside,
                 catalogue: counters.catalogueFailures, journal: counters.journalFailures,
                 changesLost: counters.changesLost),
-            adoption: try await adoption(), objects: try await lastObjectReport())
+            adoption: try await adoption(), objects: try await scrub.lastReport())
     }
 
     /// How far the files are that main held at the first mount; how many they were is counted once.
     private func adoption() async throws(FileSystemError) -> StatusReport.Adoption {
         let known = adoptedFiles.withLock { $0 }
-        let found = try await ask { reader throws(CatalogueError) -> (files: Int, pending: Int)? in
+        let found = try await catalogue.ask { reader throws(CatalogueError) -> (files: Int, pending: Int)? in
             guard let first = try reader.setting(Setting.firstAdopted).flatMap({ Int64($0) }).map(ResourceID.init),
                 let last = try reader.setting(Setting.lastAdopted).flatMap({ Int64($0) }).map(ResourceID.init)
             else { return nil }
@@ -54,29 +83,29 @@ extension BackupFileSystem: FileSystemOperator {
         return .init(files: found.files, backedUp: found.files - found.pending)
     }
 
-    package func info(path: [UInt8]) async throws -> ResourceReport {
+    func info(path: [UInt8]) async throws -> ResourceReport {
         let names = path.split(separator: UInt8(ascii: "/")).map(Array.init)
-        let found = try await ask { reader throws(CatalogueError) in try reader.resource(atPath: names) }
+        let found = try await catalogue.ask { reader throws(CatalogueError) in try reader.resource(atPath: names) }
         guard let row = found else {
             throw OperatorError(message: "\(displayPath(path)): no such file in the catalogue")
         }
-        let version = try storedVersion(of: row)
-        let shown = row.kind == .file ? try attributes(of: row).row : row
+        let version = try catalogue.storedVersion(of: row)
+        let shown = row.kind == .file ? try attributes.attributes(of: row).row : row
         return ResourceReport(
             key: displayPath(path), status: .init(row.status), createdAt: date(row.createdAt),
             deletedAt: row.deletedAt.map(date), stored: StoredIn(main: row.inMain, backup: row.inBackup),
             size: shown.size,
-            version: try await ask { reader throws(CatalogueError) in try reader.versionNumber(of: row.id) },
+            version: try await catalogue.ask { reader throws(CatalogueError) in try reader.versionNumber(of: row.id) },
             sha256: version.map { hexadecimal($0.sha256) }, backupKey: version.map { store.fullKey($0.key) },
             lastError: row.lastError)
     }
 
-    package func leftovers(
+    func leftovers(
         _ receive: @Sendable ([LeftoverReport]) async throws -> Void
     ) async throws {
         var position: CatalogueReader.LeftoverPosition? = .start
         while let start = position {
-            let (rows, next) = try await ask { reader throws(CatalogueError) in
+            let (rows, next) = try await catalogue.ask { reader throws(CatalogueError) in
                 let found = try reader.leftovers(from: start, limit: Self.page)
                 let rows = try found.page.map { leftover throws(CatalogueError) in
                     LeftoverReport(
@@ -99,13 +128,13 @@ extension BackupFileSystem: FileSystemOperator {
         }
     }
 
-    package func clean(
+    func clean(
         dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
     ) async throws -> CleanReport {
         var report = CleanReport(uploaded: 0, removed: 0, failed: 0, remaining: 0)
         var position: CatalogueReader.LeftoverPosition? = .start
         while let start = position {
-            let (page, steps, next) = try await ask { reader throws(CatalogueError) in
+            let (page, steps, next) = try await catalogue.ask { reader throws(CatalogueError) in
                 let found = try reader.leftovers(from: start, limit: Self.page)
                 let steps = try found.page.map { leftover throws(CatalogueError) in
                     CleanReport.Step(
@@ -122,7 +151,7 @@ extension BackupFileSystem: FileSystemOperator {
             try Task.checkCancellation()
             position = next
         }
-        report.remaining = try await ask { reader throws(CatalogueError) in try reader.leftoverCount() }
+        report.remaining = try await catalogue.ask { reader throws(CatalogueError) in try reader.leftoverCount() }
         return report
     }
 
@@ -132,7 +161,7 @@ extension BackupFileSystem: FileSystemOperator {
         let outcomes = await withTaskGroup(of: Outcome.self) { group in
             var outcomes: [Outcome] = []
             for (index, leftover) in page.enumerated() {
-                if index >= background.transfers, let outcome = await group.next() { outcomes.append(outcome) }
+                if index >= settings.backgroundTransfers, let outcome = await group.next() { outcomes.append(outcome) }
                 group.addTask(executorPreference: BlockingExecutor.shared) { [self] in
                     (leftover.reason.action, await finish(leftover))
                 }
@@ -157,26 +186,27 @@ extension BackupFileSystem: FileSystemOperator {
             case .notInBackup, .inNoStorage:
                 let file = files.acquire(row.id)
                 defer { files.release(file) }
-                file.load(try liveRow(row.id))
-                if leftover.reason == .inNoStorage, let version = try storedVersion(of: row),
-                    try await isInBackup(version, deadline: deadline(size: 0))
+                file.load(try catalogue.liveRow(row.id))
+                if leftover.reason == .inNoStorage, let version = try catalogue.storedVersion(of: row),
+                    try await recoverer.isInBackup(version, deadline: settings.deadline(size: 0))
                 {
                     // The store says otherwise now.
-                    try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+                    try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
                         try writer.markInBackup(row.id)
                     }
                     return true
                 }
                 file.content { if !$0.needsUpload { $0.uploadWanted() } }
-                try await backUp(file, deadline: deadline(size: mainSize(file, row)))
+                try await uploader.backUp(file, deadline: settings.deadline(size: tree.size(file, row)))
                 return true
             case .deletedButStored, .supersededVersion, .abandonedVersion:
-                if row.status == .deleted { await finishDelete(row) }
-                let versions = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+                if row.status == .deleted { await remover.finishDelete(row) }
+                let versions = try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
                     try writer.reader.unwantedVersions(of: row.id)
                 }
-                let succeeded = await removeVersions(versions.map { ($0, 0) })
-                guard let after = try read({ reader throws(CatalogueError) in try reader.resource(row.id) }) else {
+                let succeeded = await remover.removeVersions(versions.map { ($0, 0) })
+                guard let after = try catalogue.read({ reader throws(CatalogueError) in try reader.resource(row.id) })
+                else {
                     return succeeded
                 }
                 return succeeded && (after.status != .deleted || !(after.inMain || after.inBackup))
@@ -186,14 +216,20 @@ extension BackupFileSystem: FileSystemOperator {
         }
     }
 
-    package func sync(progress: @Sendable (SyncProgress) -> Void) async throws {
-        let last = try await ask { reader throws(CatalogueError) in
+    func checkObjects(
+        _ receive: @Sendable ([ObjectReport.Finding]) async throws -> Void
+    ) async throws -> ObjectReport {
+        try await scrub.compareAll(receive)
+    }
+
+    func sync(progress: @Sendable (SyncProgress) -> Void) async throws {
+        let last = try await catalogue.ask { reader throws(CatalogueError) in
             (upload: try reader.lastAcknowledgedUpload(), journal: try reader.lastJournalEntry())
         }
         try await makeUploadsDue(through: last.upload)
         var shown: SyncProgress?
         while true {
-            let now = try await ask { reader throws(CatalogueError) in
+            let now = try await catalogue.ask { reader throws(CatalogueError) in
                 SyncProgress(
                     uploads: try reader.acknowledgedUploads(through: last.upload),
                     journal: try reader.journalEntries(through: last.journal))
@@ -201,7 +237,7 @@ extension BackupFileSystem: FileSystemOperator {
             if now != shown { progress(now) }
             shown = now
             if now.remaining == 0 { return }
-            wakeBackground()
+            catalogue.work.wake()
             // Counting many takes a while; they do not become few at once.
             try await Task.sleep(for: now.remaining > 10_000 ? .seconds(1) : .milliseconds(100))
         }
@@ -211,11 +247,11 @@ extension BackupFileSystem: FileSystemOperator {
     private func makeUploadsDue(through last: ResourceID) async throws(FileSystemError) {
         var first = ResourceID(0)
         while true {
-            let ids = try await ask { [first] reader throws(CatalogueError) in
+            let ids = try await catalogue.ask { [first] reader throws(CatalogueError) in
                 try reader.acknowledgedUploads(after: first, through: last, limit: Self.page)
             }
             guard let next = ids.last else { return }
-            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
                 for id in ids { try writer.postpone(id, until: currentTime()) }
             }
             first = next

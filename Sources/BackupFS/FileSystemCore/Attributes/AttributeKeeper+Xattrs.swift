@@ -6,28 +6,28 @@ import Glibc
 import Linux
 import ObjectStorage
 
-extension BackupFileSystem {
-    /// How setxattr(2) treats an attribute that is there or is not.
-    package enum XattrMode: Sendable {
-        case any
-        case create
-        case replace
-    }
+/// How setxattr(2) treats an attribute that is there or is not.
+package enum XattrMode: Sendable {
+    case any
+    case create
+    case replace
+}
 
+extension AttributeKeeper {
     /// The value of an attribute.
-    package func xattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
+    func xattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
         if let suffix = name.split(separator: ".", maxSplits: 2).dropFirst(2).first, name.hasPrefix("user.backupfs.") {
             return try stateXattr(id, String(suffix))
         }
-        guard let value = try read({ reader throws(CatalogueError) in try reader.xattr(id, name) }) else {
+        guard let value = try catalogue.read({ reader throws(CatalogueError) in try reader.xattr(id, name) }) else {
             throw .noSuchXattr
         }
         return value
     }
 
     private func stateXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
-        let row = try liveRow(id)
-        let version = try storedVersion(of: row)
+        let row = try catalogue.liveRow(id)
+        let version = try catalogue.storedVersion(of: row)
         let value: String? =
             switch name {
             case "state": row.needsUpload ? "pending" : row.status.rawValue
@@ -42,12 +42,12 @@ extension BackupFileSystem {
     }
 
     /// The names of all attributes that were set.
-    package func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [String] {
-        try read { reader throws(CatalogueError) in try reader.xattrNames(id) }
+    func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [String] {
+        try catalogue.read { reader throws(CatalogueError) in try reader.xattrNames(id) }
     }
 
     /// Sets an attribute.
-    package func setXattr(
+    func setXattr(
         _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
@@ -58,7 +58,7 @@ extension BackupFileSystem {
     func storeXattr(
         _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
-        let refusal = try change(.powerLoss) { writer throws(CatalogueError) -> FileSystemError? in
+        let refusal = try catalogue.change(.powerLoss) { writer throws(CatalogueError) -> FileSystemError? in
             let exists = mode == .any ? false : try writer.reader.xattr(id, name) != nil
             if mode == .create, exists { return .xattrExists }
             if mode == .replace, !exists { return .noSuchXattr }
@@ -69,15 +69,15 @@ extension BackupFileSystem {
     }
 
     /// Removes an attribute.
-    package func removeXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) {
+    func removeXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
-        let existed = try change(.powerLoss) { writer throws(CatalogueError) in
+        let existed = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.removeXattr(id, name, now: currentTime())
         }
         guard existed else { throw .noSuchXattr }
         // Main's copy had less than the mode says.
         if name == AccessControlList.access {
-            let mode = try liveRow(id).mode
+            let mode = try catalogue.liveRow(id).mode
             _ = try setAttributes(id, AttributeChanges(mode: mode), keepingAccessControl: true)
         }
     }
@@ -93,7 +93,7 @@ extension BackupFileSystem {
     }
 
     /// Where the commands reach this daemon, whatever is mounted over MAIN.
-    package var controlPath: String {
-        "/proc/\(getpid())/fd/\(main.privateDirectory.number)/control.sock"
+    var controlPath: String {
+        "/proc/\(getpid())/fd/\(tree.main.privateDirectory.number)/control.sock"
     }
 }

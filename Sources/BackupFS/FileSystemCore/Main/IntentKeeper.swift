@@ -4,8 +4,8 @@
 // been used again.
 
 import Catalogue
-import Glibc
-import Linux
+import Logging
+import Synchronization
 
 /// An intent that main has followed.
 enum FollowedIntent: Sendable {
@@ -15,12 +15,24 @@ enum FollowedIntent: Sendable {
     case name(Int64)
 }
 
-extension BackupFileSystem {
+/// The intents that main has followed, and whose directories are not known to be on the disk yet.
+final class IntentKeeper: Sendable {
+    private let tree: MainTree
+    private let catalogue: CatalogueClient
+    private let logger: Logger
+    private let followed = Mutex<[FollowedIntent]>([])
+
+    init(tree: MainTree, catalogue: CatalogueClient, logger: Logger) {
+        self.tree = tree
+        self.catalogue = catalogue
+        self.logger = logger
+    }
+
     /// Main has followed; the intent goes with the next sync.
     ///
     /// The caller holds the names: what is recorded of them later is committed after this.
     func noteFollowed(_ intent: FollowedIntent) {
-        record("Rename.3") { writer throws(CatalogueError) in
+        catalogue.record("Rename.3") { writer throws(CatalogueError) in
             switch intent {
             case .rename(let id, _): try writer.markRenameFollowed(id)
             case .name(let id): try writer.markNameFollowed(id)
@@ -30,20 +42,20 @@ extension BackupFileSystem {
     }
 
     /// Syncs main and forgets the intents that it has followed by then.
-    func finishIntents() {
+    func finish() {
         let batch = followed.withLock { followed in
             defer { followed = [] }
             return followed
         }
         guard !batch.isEmpty else { return }
-        do throws(SystemError) {
-            try syncFileSystem(of: main.root)
+        do throws(FileSystemError) {
+            try tree.sync()
         } catch {
-            logger.error("main could not be synced", metadata: ["error": "\(error.reason)"])
+            logger.error("main could not be synced", metadata: ["error": "\(error)"])
             return followed.withLock { $0 = batch + $0 }
         }
         pass("intents.synced")
-        record("Rename.3") { writer throws(CatalogueError) in
+        catalogue.record("Rename.3") { writer throws(CatalogueError) in
             for intent in batch {
                 switch intent {
                 case .rename(let id, let replaced): try writer.finishRename(id, replaced: replaced)

@@ -4,35 +4,65 @@
 
 import Catalogue
 import Glibc
+import Logging
 import ObjectStorage
 
-extension BackupFileSystem {
+/// Removes what was deleted from both storages.
+final class Remover: Sendable {
+    private let settings: FileSystemSettings
+    private let catalogue: CatalogueClient
+    private let tree: MainTree
+    private let files: FileTable
+    private let intents: IntentKeeper
+    private let store: any ObjectStore
+    private let health: StoreHealth
+    private let counters: Counters
+    private let logger: Logger
+    private var main: MainStorage { tree.main }
+
+    init(
+        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
+        intents: IntentKeeper, store: any ObjectStore, health: StoreHealth, counters: Counters, logger: Logger
+    ) {
+        self.settings = settings
+        self.catalogue = catalogue
+        self.tree = tree
+        self.files = files
+        self.intents = intents
+        self.store = store
+        self.health = health
+        self.counters = counters
+        self.logger = logger
+    }
+
     /// Delete.3 and Delete.4.
     ///
     /// The caller holds the tree lock and the directory's lock. `intent` says that the resource lives on under another name.
     func removeFromMain(_ row: Resource, parent: ResourceID, name: [UInt8], intent: Int64? = nil) {
         do throws(FileSystemError) {
-            let live = try read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+            let live = try catalogue.read { reader throws(CatalogueError) in
+                try reader.lookup(parent: parent, name: name)
+            }
             // A live resource of that name has taken the place in main, and what it replaced is gone.
             if live == nil {
-                let directory = try mainDirectory(parent)
+                let directory = try tree.directory(parent)
                 do throws(FileSystemError) {
                     try reach("unlink.begun")
                     _ = try main.remove(directory, name, isDirectory: row.kind == .directory)
                 } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
                     // The catalogue knows of nothing in it: what is there was put behind the mount, and is kept.
-                    try clearTheWay(directory, name)
+                    try tree.clearTheWay(directory, name)
                 }
             }
             pass("unlink.main")
-            if let intent { return noteFollowed(.name(intent)) }
-            record("Delete.4") { writer throws(CatalogueError) in
+            if let intent { return intents.noteFollowed(.name(intent)) }
+            catalogue.record("Delete.4") { writer throws(CatalogueError) in
                 try writer.markDeletedNotInMain(row.id)
                 if row.kind != .file { try writer.settle(row.id) }
             }
         } catch .catalogue(.noSuchResource) {
             // The directory itself was deleted since: main has nothing of it any more.
-            record("Delete.4") { writer throws(CatalogueError) in try writer.markDeletedNotInMain(row.id) }
+            catalogue.record("Delete.4") { writer throws(CatalogueError) in try writer.markDeletedNotInMain(row.id) }
         } catch {
             counters.add(\.removalsFailed)
             logger.error(
@@ -40,11 +70,11 @@ extension BackupFileSystem {
                 metadata: ["inode": "\(row.id.rawValue)", "error": "\(error)"])
             // The next start tries again to remove one of several names.
             guard intent == nil else { return }
-            record("Delete.5") { writer throws(CatalogueError) in
+            catalogue.record("Delete.5") { writer throws(CatalogueError) in
                 let now = currentTime()
                 let attempts = try writer.reader.attempts(row.id)
                 try writer.recordFailure(
-                    row.id, error: "\(error)", next: now + BackgroundWorker.backoff(attempts: attempts), now: now)
+                    row.id, error: "\(error)", next: now + RetryDelay.next(attempts: attempts), now: now)
             }
         }
     }
@@ -54,17 +84,21 @@ extension BackupFileSystem {
         // A program still reads it, and may need backup for that.
         guard files.peek(row.id) == nil else { return postpone(row.id) }
         // A rename deleted it, and main may refuse that: then it lives again.
-        let isUndecided = try? read { reader throws(CatalogueError) in try reader.isBeingReplaced(row.id) }
+        let isUndecided = try? catalogue.read { reader throws(CatalogueError) in try reader.isBeingReplaced(row.id) }
         guard isUndecided == false else { return postpone(row.id) }
         if row.inMain {
-            tree.shared {
-                let location = try? read { reader throws(CatalogueError) in try reader.deletedLocation(of: row.id) }
+            tree.lock.shared {
+                let location = try? catalogue.read { reader throws(CatalogueError) in
+                    try reader.deletedLocation(of: row.id)
+                }
                 guard let location else { return postpone(row.id) }
-                directories.with(location.parent) { removeFromMain(row, parent: location.parent, name: location.name) }
+                tree.directories.with(location.parent) {
+                    removeFromMain(row, parent: location.parent, name: location.name)
+                }
             }
         }
         pass("remove.main")
-        recordWork("Delete.5") { writer throws(CatalogueError) in
+        catalogue.recordWork("Delete.5") { writer throws(CatalogueError) in
             // A rename that main could not follow has given it its name back.
             guard let row = try writer.reader.resource(row.id), row.status == .deleted else { return }
             try writer.abandonVersions(of: row.id, now: currentTime())
@@ -75,7 +109,7 @@ extension BackupFileSystem {
     }
 
     private func postpone(_ id: ResourceID) {
-        record("Delete.3") { writer throws(CatalogueError) in
+        catalogue.record("Delete.3") { writer throws(CatalogueError) in
             try writer.postpone(id, until: currentTime() + 1_000_000_000)
         }
     }
@@ -86,7 +120,7 @@ extension BackupFileSystem {
         guard !items.isEmpty else { return true }
         // That they are not wanted must outlast a power cut, or the next start would miss them.
         do throws(FileSystemError) {
-            try await catalogueBecomesDurable()
+            try await catalogue.becomesDurable()
         } catch {
             counters.add(\.catalogueFailures)
             logger.error("nothing is removed from backup", metadata: ["error": "\(error)"])
@@ -94,21 +128,22 @@ extension BackupFileSystem {
         }
         var failures: [String: ObjectStoreError] = [:]
         do throws(ObjectStoreError) {
-            failures = try await store.delete(items.map(\.version.key), deadline: deadline(size: 0))
+            failures = try await store.delete(items.map(\.version.key), deadline: settings.deadline(size: 0))
         } catch {
             for item in items { failures[item.version.key] = error }
         }
         if failures.count < items.count {
-            noteStore(nil)
+            health.note(nil)
         } else if let error = failures.values.first(where: \.meansUnreachable) {
-            noteStore(error)
+            health.note(error)
         }
         var isDone = await forget(items.filter { failures[$0.version.key] == nil })
         let reasons = failures
         let failed = items.filter { reasons[$0.version.key] != nil }
         if !failed.isEmpty { isDone = false }
-        for start in stride(from: 0, to: failed.count, by: Self.rowsAtOnce) {
-            await noteRemovalFailures(Array(failed[start..<min(failed.count, start + Self.rowsAtOnce)])) { item in
+        for start in stride(from: 0, to: failed.count, by: StoreHealth.rowsAtOnce) {
+            await noteRemovalFailures(Array(failed[start..<min(failed.count, start + StoreHealth.rowsAtOnce)])) {
+                item in
                 reasons[item.version.key].map { .backup($0) } ?? .backupTimedOut
             }
         }
@@ -121,9 +156,9 @@ extension BackupFileSystem {
         do throws(FileSystemError) {
             try reach("remove.object")
             // Some at a time: closes wait for the same writer.
-            for start in stride(from: 0, to: items.count, by: Self.rowsAtOnce) {
-                let some = items[start..<min(items.count, start + Self.rowsAtOnce)]
-                try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            for start in stride(from: 0, to: items.count, by: StoreHealth.rowsAtOnce) {
+                let some = items[start..<min(items.count, start + StoreHealth.rowsAtOnce)]
+                try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
                     for item in some { try writer.forgetVersion(item.version.id) }
                 }
             }
@@ -139,13 +174,13 @@ extension BackupFileSystem {
         _ error: @Sendable ((version: Version, attempts: Int)) -> FileSystemError
     ) async {
         let now = currentTime()
-        let isReachable = background.storeState.isReachable
+        let isReachable = health.isReachable
         let failures = items.map { item in
             let reason = error(item)
             // A store that is down is asked again when it is back; one that refuses will do so in a second, too.
             let delay =
                 isReachable && reason.isRefusal
-                ? BackgroundWorker.refusalBackoff(attempts: item.attempts) : background.delay(attempts: item.attempts)
+                ? RetryDelay.afterRefusal(attempts: item.attempts) : health.delay(attempts: item.attempts)
             return (version: item.version, error: "\(reason)", next: now + delay)
         }
         for failure in failures {
@@ -155,7 +190,7 @@ extension BackupFileSystem {
                 metadata: ["key": "\(failure.version.key)", "error": "\(failure.error)"])
         }
         do throws(FileSystemError) {
-            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
                 for failure in failures {
                     try writer.recordRemovalFailure(
                         failure.version.id, error: failure.error, next: failure.next, now: now)

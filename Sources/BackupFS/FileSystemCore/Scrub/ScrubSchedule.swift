@@ -1,12 +1,28 @@
-// The comparison of the bucket with the catalogue (ObjectScrub.swift) in its own time: a page a second while
+// The comparison of the bucket with the catalogue (Scrubber.swift) in its own time: a page a second while
 // nothing else is to be done, and a page a minute otherwise, so that it comes to its end whatever happens. Where it is goes on
 // record: a stop costs a page at most.
 
 import Catalogue
 import Foundation
+import Logging
 import ObjectStorage
 
-extension BackupFileSystem {
+/// Has the bucket compared again and again.
+final class ScrubSchedule: Sendable {
+    private let scrubber: Scrubber
+    private let catalogue: CatalogueClient
+    private let slots: BackgroundSlots
+    private let settings: FileSystemSettings
+    private let logger: Logger
+
+    init(scrubber: Scrubber, slots: BackgroundSlots, settings: FileSystemSettings, logger: Logger) {
+        self.scrubber = scrubber
+        catalogue = scrubber.catalogue
+        self.slots = slots
+        self.settings = settings
+        self.logger = logger
+    }
+
     /// How long it rests between two pages, after one that failed, and when none is due.
     private static let pause = Duration.seconds(1)
     private static let pauseWhileBusy = Duration.seconds(60)
@@ -14,33 +30,33 @@ extension BackupFileSystem {
     private static let pauseBetweenLooks = Duration.seconds(600)
 
     /// Has the comparison begin at once: the bucket is a new one, and has nothing of what main has.
-    static func scrubNow(_ writer: CatalogueWriter) throws(CatalogueError) {
+    static func beginAtOnce(_ writer: CatalogueWriter) throws(CatalogueError) {
         try writer.set(Setting.scrub, to: scrubAtOnce)
     }
 
     private static let scrubAtOnce = "now"
 
     /// Compares what is due until the background is stopped; a mount has other things to do first.
-    func runScrub() async {
-        let isUrgent = try? await ask { reader throws(CatalogueError) in
+    func run(_ task: Pacemaker) async {
+        let isUrgent = try? await catalogue.ask { reader throws(CatalogueError) in
             try reader.setting(Setting.scrub) == Self.scrubAtOnce
         }
         var pause = isUrgent == true ? .zero : min(Self.pauseBetweenLooks, settings.scrubInterval)
-        while !scrub.isStopped {
-            await scrub.sleep(atMost: pause)
-            if !scrub.isStopped { pause = await scrubIfDue() }
+        while !task.isStopped {
+            await task.sleep(atMost: pause)
+            if !task.isStopped { pause = await scrubIfDue() }
         }
     }
 
     /// Does a page if one is due; returns how long to rest then.
     private func scrubIfDue() async -> Duration {
-        guard background.storeState.isReachable else { return Self.pauseAfterFailure }
+        guard scrubber.health.isReachable else { return Self.pauseAfterFailure }
         do throws(FileSystemError) {
             guard var position = try await duePosition() else {
                 return min(Self.pauseBetweenLooks, settings.scrubInterval)
             }
             let outcome: Result<[ObjectReport.Finding], FileSystemError> = await Result {
-                () async throws(FileSystemError) in try await scrubPage(&position)
+                () async throws(FileSystemError) in try await scrubber.comparePage(&position)
             }
             // What was done before a failure is done.
             try await keep(position)
@@ -68,7 +84,7 @@ extension BackupFileSystem {
     private func keep(_ position: ScrubPosition) async throws(FileSystemError) {
         guard let json = try? JSONEncoder().encode(position) else { return }
         let text = String(decoding: json, as: UTF8.self)
-        try await changeLater(.processCrash) { writer throws(CatalogueError) in
+        try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
             try writer.set(Setting.scrub, to: text)
         }
         if position.isFinished { try await keep(finished: position.report) }
@@ -77,28 +93,28 @@ extension BackupFileSystem {
     private func keep(finished report: ObjectReport) async throws(FileSystemError) {
         guard let json = try? JSONEncoder().encode(report) else { return }
         let text = String(decoding: json, as: UTF8.self)
-        try await changeLater(.processCrash) { writer throws(CatalogueError) in
+        try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
             try writer.set(Setting.scrubReport, to: text)
         }
     }
 
     private func scrubSetting<Value: Decodable & Sendable>(_ key: String) async throws(FileSystemError) -> Value? {
-        let text = try await ask { reader throws(CatalogueError) in try reader.setting(key) }
+        let text = try await catalogue.ask { reader throws(CatalogueError) in try reader.setting(key) }
         return text.flatMap { try? JSONDecoder().decode(Value.self, from: Data($0.utf8)) }
     }
 
     /// How the last comparison came out that was finished; nil if there was none.
-    func lastObjectReport() async throws(FileSystemError) -> ObjectReport? {
+    func lastReport() async throws(FileSystemError) -> ObjectReport? {
         try await scrubSetting(Setting.scrubReport)
     }
 
-    package func checkObjects(
+    func compareAll(
         _ receive: @Sendable ([ObjectReport.Finding]) async throws -> Void
     ) async throws -> ObjectReport {
         var position = ScrubPosition(now: Date())
         while !position.isFinished {
             try Task.checkCancellation()
-            let findings = try await scrubPage(&position)
+            let findings = try await scrubber.comparePage(&position)
             if !findings.isEmpty { try await receive(findings) }
         }
         try await keep(position)

@@ -4,9 +4,40 @@
 import Catalogue
 import Glibc
 import Linux
+import Logging
 import ObjectStorage
 
-extension BackupFileSystem {
+/// Backs up files.
+final class Uploader: Sendable {
+    let settings: FileSystemSettings
+    let catalogue: CatalogueClient
+    let tree: MainTree
+    let files: FileTable
+    let store: any ObjectStore
+    let health: StoreHealth
+    private let claim: PrefixClaim
+    private let recoverer: Recoverer
+    private let counters: Counters
+    private let logger: Logger
+    private var main: MainStorage { tree.main }
+
+    init(
+        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
+        store: any ObjectStore, health: StoreHealth, claim: PrefixClaim, recoverer: Recoverer, counters: Counters,
+        logger: Logger
+    ) {
+        self.settings = settings
+        self.catalogue = catalogue
+        self.tree = tree
+        self.files = files
+        self.store = store
+        self.health = health
+        self.claim = claim
+        self.recoverer = recoverer
+        self.counters = counters
+        self.logger = logger
+    }
+
     /// Returns when backup holds everything that the file had when this was called.
     func backUp(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         let wanted = file.content { $0.stamp }
@@ -30,7 +61,7 @@ extension BackupFileSystem {
                 outcome = .success(())
             } catch {
                 counters.add(\.uploadsFailed)
-                await noteUploadFailure(file, error)
+                await noteFailure(file, error)
                 outcome = .failure(error)
             }
             file.ended(.upload)
@@ -42,12 +73,12 @@ extension BackupFileSystem {
     /// Backs up one consistent content of the file, as a new object.
     private func upload(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         if file.content({ $0.hasLostData }) { throw .mainLostData }
-        let first = try liveRow(file.id)
-        if first.status != .deleted { try await verifyOwnership(deadline: deadline) }
+        let first = try catalogue.liveRow(file.id)
+        if first.status != .deleted { try await claim.verify(deadline: deadline) }
         // A file that others keep writing is read again, and at last while they are held off.
         for attempt in 1...4 {
             let seen = file.content { $0.stamp }
-            let row = attempt == 1 ? first : try liveRow(file.id)
+            let row = attempt == 1 ? first : try catalogue.liveRow(file.id)
             guard row.status != .deleted,
                 let descriptor = try await contentToUpload(file, row, deadline: deadline)
             else {
@@ -63,34 +94,16 @@ extension BackupFileSystem {
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
         if let descriptor = file.descriptor { return descriptor }
-        guard let found = try mainCopy(row) else { return nil }
+        guard let found = try tree.mainCopy(row) else { return nil }
         if let found { return found }
         let stamp = file.content { $0.stamp }
-        if let descriptor = try await fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
-        noteMissing(row)
+        if let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
+        tree.noteMissing(row)
         guard row.inBackup else { throw .inNoStorage }
         // The last good version is the file.
-        try await noteLostChange(file, stamp: stamp)
-        contentChanged(row.id)
+        try await recoverer.noteLostChange(file, stamp: stamp)
+        files.contentChanged(row.id)
         return nil
-    }
-
-    /// Brings back a content whose upload was begun, if it arrived: its close may have returned, and only the commit that
-    /// said so been lost with the power.
-    func fetchBegunUpload(
-        _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
-    ) async throws(FileSystemError) -> Descriptor? {
-        guard let begun = try read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }) else {
-            return nil
-        }
-        do throws(FileSystemError) {
-            try await fetchOnce(file, row, begun, deadline: deadline)
-        } catch .backup(.notFound) {
-            return nil
-        } catch .backup(.corrupted) {
-            return nil
-        }
-        return file.descriptor
     }
 
     /// A content that was read for its upload.
@@ -111,7 +124,7 @@ extension BackupFileSystem {
         deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
         guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline),
-            let path = try read({ reader throws(CatalogueError) in try reader.path(of: row.id) }),
+            let path = try catalogue.read({ reader throws(CatalogueError) in try reader.path(of: row.id) }),
             let version = try await begin(row, path, reading)
         else { return false }
         try reach("upload.begun")
@@ -133,7 +146,7 @@ extension BackupFileSystem {
         let durable = await durability
         try reach("upload.sent")
         let isMainWritten = try durable.get()
-        noteStore(failure)
+        health.note(failure)
         let isSame = reading.isSnapshot || file.content { $0.stamp } == reading.stamp
         guard isSame, failure == nil else {
             // The next attempt with this content takes the version up again; one with another content abandons it.
@@ -161,7 +174,7 @@ extension BackupFileSystem {
             try refuseTooLarge(size)
             digests = try await BulkWork.digests(
                 of: source, length: size, store.digestPlan(length: size), deadline: deadline
-            ) { [background] in background.isStopped }
+            ) { [catalogue] in catalogue.work.isStopped }
         } catch .localFile(let code) {
             // A file that has become shorter is read again.
             if try source.status().st_size < before.st_size { return nil }
@@ -187,12 +200,13 @@ extension BackupFileSystem {
             id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey),
             size: reading.size, sha256: reading.digests.sha256, state: .uploading)
         do throws(FileSystemError) {
-            let (version, leavesWork) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            let (version, leavesWork) = try await catalogue.changeLater(.processCrash) {
+                writer throws(CatalogueError) in
                 try writer.beginUpload(new, now: currentTime()) {
                     $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
                 }
             }
-            if leavesWork { wakeBackground() }
+            if leavesWork { catalogue.work.wake() }
             return version
         } catch .catalogue(.noSuchResource) {
             return nil
@@ -206,7 +220,8 @@ extension BackupFileSystem {
     ) async throws(FileSystemError) -> Bool {
         // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
         // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
-        let (replaces, isStillChanging, turn) = try await changeLater(.processCrash) { writer throws(CatalogueError) in
+        let (replaces, isStillChanging, turn) = try await catalogue.changeLater(.processCrash) {
+            writer throws(CatalogueError) in
             let (isStillChanging, turn) = file.content { $0.uploadCommitting(stamp) }
             let replaces = try writer.commitUpload(
                 version, main: copy, seen: row, stillChanging: isStillChanging, now: currentTime())
@@ -214,9 +229,9 @@ extension BackupFileSystem {
         }
         guard let replaces else { return false }
         pass("upload.committed")
-        if replaces || isStillChanging { wakeBackground() }
+        if replaces || isStillChanging { catalogue.work.wake() }
         // Main's copy has other bytes by now: the version alone must tell.
-        if isStillChanging { try await catalogueBecomesDurable() }
+        if isStillChanging { try await catalogue.becomesDurable() }
         file.content { $0.uploadCommitted(stamp, turn, isStillChanging: isStillChanging, copy) }
         return true
     }
@@ -228,15 +243,15 @@ extension BackupFileSystem {
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
         file.content { $0.mainLostData(descriptor) }
-        try await changeLater(.powerLoss) { writer throws(CatalogueError) in
+        try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.abandonUploads(of: row.id, now: currentTime())
             // A file that backup never had stays a leftover: it is nowhere.
             if row.inBackup { try writer.settleUpload(row.id, now: currentTime()) }
             try writer.markNotInMain(row.id)
         }
-        if let row = try? liveRow(file.id) { try setAside(descriptor, of: row, .notWritten) }
-        wakeBackground()
-        contentChanged(row.id)
+        if let row = try? catalogue.liveRow(file.id) { try tree.setAside(descriptor, of: row, .notWritten) }
+        catalogue.work.wake()
+        files.contentChanged(row.id)
         return .mainLostData
     }
 
@@ -248,7 +263,7 @@ extension BackupFileSystem {
     ) async -> Result<Bool, FileSystemError> {
         do throws(FileSystemError) {
             try reach("upload.record")
-            try await catalogueBecomesDurable()
+            try await catalogue.becomesDurable()
         } catch {
             isOnRecord.decide(isDurable: false)
             return .failure(error)
@@ -257,7 +272,7 @@ extension BackupFileSystem {
         do throws(FileSystemError) { try reach("upload.main") } catch { return .success(false) }
         guard fdatasync(descriptor.number) == 0 else { return .success(false) }
         guard file.content({ $0.isNameNew }) else { return .success(true) }
-        let isSynced = try? atLocation(of: file.id) { (directory, _) throws(FileSystemError) in
+        let isSynced = try? tree.atLocation(of: file.id) { (directory, _) throws(FileSystemError) in
             fsync(directory.number) == 0
         }
         file.content { $0.nameSynced() }
@@ -302,22 +317,22 @@ extension BackupFileSystem {
     }
 
     /// The row keeps the truth: what failed, and when it is tried again.
-    func noteUploadFailure(_ file: FileState, _ error: FileSystemError) async {
+    func noteFailure(_ file: FileState, _ error: FileSystemError) async {
         let id = file.id
         logger.error(
             "a file could not be backed up", metadata: ["inode": "\(id.rawValue)", "error": "\(error)"])
         do throws(FileSystemError) {
-            try await changeLater(.processCrash) { writer throws(CatalogueError) in
+            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
                 guard let row = try writer.reader.resource(id), row.status != .deleted, row.needsUpload else { return }
                 let attempts = try writer.reader.attempts(id)
                 let now = currentTime()
                 try writer.recordFailure(
-                    id, error: "\(error)", next: now + self.background.delay(attempts: attempts), now: now)
+                    id, error: "\(error)", next: now + self.health.delay(attempts: attempts), now: now)
             }
         } catch {
             counters.add(\.catalogueFailures)
             logger.error("the catalogue could not record a failure", metadata: ["error": "\(error)"])
         }
-        wakeBackground()
+        catalogue.work.wake()
     }
 }

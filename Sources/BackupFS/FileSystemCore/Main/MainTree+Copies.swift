@@ -1,0 +1,92 @@
+// A file's main copy under the names that the file has, and what is moved out of its way.
+
+import Catalogue
+import Glibc
+import Linux
+
+extension MainTree {
+    /// Opens the main copy under the name that comes first, or, if only that was lost, under another one of the file's; the
+    /// names that lack it get it again.
+    ///
+    /// The outer nil: it has no name (any more). The inner one: main has no copy of it.
+    func mainCopy(_ row: Resource) throws(FileSystemError) -> Descriptor?? {
+        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            try main.openFile(directory, name, writing: false)
+        }
+        guard case .some(.none) = found, row.linkCount > 1, row.mainInode != 0 else { return found }
+        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
+        var copy: Descriptor?
+        for place in places where copy == nil {
+            copy =
+                try atName(of: row.id, place) { (directory) throws(FileSystemError) in
+                    guard try main.inode(directory, place.name) == row.mainInode else { return nil }
+                    return try main.openFile(directory, place.name, writing: false)
+                } ?? nil
+        }
+        guard let copy else { return found }
+        try nameEverywhere(copy, row.id, places)
+        return copy
+    }
+
+    /// Gives a main copy those of its file's names that main lacks.
+    func nameEverywhere(
+        _ copy: Descriptor, _ id: ResourceID, _ places: [(parent: ResourceID, name: [UInt8])]
+    ) throws(FileSystemError) {
+        for place in places {
+            _ = try atName(of: id, place) { (directory) throws(FileSystemError) in
+                if try main.status(directory, place.name) == nil { try main.link(copy, directory, place.name) }
+            }
+        }
+    }
+
+    /// Read.3: the row says main, and main does not have it.
+    func noteMissing(_ row: Resource) {
+        logger.warning("the main copy of a file is missing", metadata: ["inode": "\(row.id.rawValue)"])
+        catalogue.record("Read.3") { writer throws(CatalogueError) in try writer.markNotInMain(row.id) }
+    }
+
+    // MARK: Out of the way
+
+    /// Moves what lies under a name in main to `.backupfs/aside/ID/`, where it keeps its path and its inode; false if
+    /// nothing does.
+    ///
+    /// Its row comes first: nothing is moved and forgotten. `resource` is the file whose copy it was. The name is held still
+    /// by the caller.
+    @discardableResult
+    func setAside(
+        _ directory: Descriptor, _ name: [UInt8], _ reason: AsideEntry.Reason, of resource: ResourceID? = nil
+    ) throws(FileSystemError) -> Bool {
+        guard try main.status(directory, name) != nil else { return false }
+        let path = main.path(of: directory) + [name]
+        let id = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.addAside(path, reason, of: resource, now: currentTime())
+        }
+        pass("aside.row")
+        guard try main.moveAside(directory, name, path, id) else {
+            try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.forgetAside(id) }
+            return false
+        }
+        pass("aside.moved")
+        catalogue.record("Aside.2") { writer throws(CatalogueError) in try writer.settleAside(id) }
+        counters.add(\.setAside)
+        logger.error(
+            "something in main was set aside: `backupfs aside` shows it and brings it back",
+            metadata: ["aside": "\(id)", "reason": "\(reason.rawValue)", "inode": "\(resource?.rawValue ?? 0)"])
+        return true
+    }
+
+    /// Moves a main copy that is not to be trusted out of the way, unless its name is another file's by now.
+    func setAside(_ copy: Descriptor, of row: Resource, _ reason: AsideEntry.Reason) throws(FileSystemError) {
+        let inode = try copy.status().st_ino
+        _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            guard try main.status(directory, name)?.st_ino == inode else { return }
+            try setAside(directory, name, reason, of: row.id)
+            noteMissing(row)
+        }
+    }
+
+    /// Moves what the catalogue does not know of out of the way of a new file.
+    func clearTheWay(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+        try setAside(directory, name, .unknown)
+    }
+}

@@ -1,0 +1,93 @@
+// What does not have to be done at once: uploads that failed, removals, journal segments, the comparison of the bucket, and
+// main's upkeep. Each has a task of its own that looks for what is due, and sleeps until something else is; none waits for
+// another.
+
+import Catalogue
+import Linux
+import Logging
+
+/// Starts and ends the background's tasks.
+final class Scheduler: Sendable {
+    private let catalogue: CatalogueClient
+    private let main: MainStorage
+    private let uploads: DueUploads
+    private let removals: DueRemovals
+    private let journal: JournalShipper
+    private let scrub: ScrubSchedule
+    private let checkpoint: Checkpoint
+    private let intents: IntentKeeper
+    private let logger: Logger
+    /// The tasks, but those that `catalogue.work` wakes.
+    private let own = (journal: Pacemaker(), main: Pacemaker(), scrub: Pacemaker())
+
+    init(
+        catalogue: CatalogueClient, main: MainStorage, uploads: DueUploads, removals: DueRemovals,
+        journal: JournalShipper, scrub: ScrubSchedule, checkpoint: Checkpoint, intents: IntentKeeper, logger: Logger
+    ) {
+        self.catalogue = catalogue
+        self.main = main
+        self.uploads = uploads
+        self.removals = removals
+        self.journal = journal
+        self.scrub = scrub
+        self.checkpoint = checkpoint
+        self.intents = intents
+        self.logger = logger
+    }
+
+    /// Starts the tasks.
+    func start() {
+        clampDueTimes()
+        let work = catalogue.work
+        work.uploads.run { [uploads] in await uploads.run(work.uploads) }
+        work.removals.run { [removals] in await removals.run(work.removals) }
+        own.scrub.run { [scrub, own] in await scrub.run(own.scrub) }
+        own.journal.run { [journal, own] in
+            while !own.journal.isStopped {
+                let isShipped = await journal.ship()
+                await own.journal.sleep(atMost: .seconds(isShipped ? 1 : 5))
+            }
+        }
+        own.main.run { [self] in await keepMainUp(own.main) }
+    }
+
+    /// Ends the tasks; false if one of them is not done before `deadline`.
+    func stop(until deadline: ContinuousClock.Instant) async -> Bool {
+        var isQuiet = true
+        for task in [catalogue.work.uploads, catalogue.work.removals, own.scrub, own.journal, own.main]
+        where await !task.stop(until: deadline) {
+            isQuiet = false
+        }
+        return isQuiet
+    }
+
+    /// What main needs about once a second.
+    private func keepMainUp(_ task: Pacemaker) async {
+        var nextCheckpoint = ContinuousClock.now
+        var checkpointed: Int64?
+        var clock = ClockWatch()
+        while !task.isStopped {
+            if clock.hasGoneBack() {
+                logger.warning("the machine's clock has gone back")
+                clampDueTimes()
+                checkpoint.clockWentBack()
+            }
+            main.reserve.establish()
+            if ContinuousClock.now >= nextCheckpoint {
+                nextCheckpoint = .now + .seconds(60)
+                checkpointed = checkpoint.takeIfChanged(since: checkpointed)
+            }
+            intents.finish()
+            await task.sleep(atMost: .seconds(1))
+        }
+    }
+
+    /// Nothing waits longer for its next attempt than the longest delay there is.
+    func clampDueTimes() {
+        catalogue.recordWork("Clock") { [self] writer throws(CatalogueError) in
+            if try writer.clampDue(to: currentTime() + RetryDelay.longest, limit: StoreHealth.rowsAtOnce) {
+                clampDueTimes()
+            }
+        }
+    }
+}

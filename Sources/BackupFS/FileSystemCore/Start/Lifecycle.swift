@@ -1,0 +1,120 @@
+// From an opened catalogue to a running file system and back. What a start finds unfinished is in Repairer.swift; files that
+// main held before BackupFS came are in Adopter.swift.
+
+import Catalogue
+import Foundation
+import Glibc
+import Logging
+
+/// Starts and ends the work of a file system.
+final class Lifecycle: Sendable {
+    private let catalogue: CatalogueClient
+    private let main: MainStorage
+    let repairer: Repairer
+    private let adopter: Adopter
+    private let scheduler: Scheduler
+    private let intents: IntentKeeper
+    private let journal: JournalShipper
+    private let health: StoreHealth
+    private let logger: Logger
+
+    init(
+        repairer: Repairer, adopter: Adopter, scheduler: Scheduler, intents: IntentKeeper, journal: JournalShipper,
+        health: StoreHealth, logger: Logger
+    ) {
+        catalogue = repairer.catalogue
+        main = repairer.main
+        self.repairer = repairer
+        self.adopter = adopter
+        self.scheduler = scheduler
+        self.intents = intents
+        self.journal = journal
+        self.health = health
+        self.logger = logger
+    }
+
+    /// Gives a new catalogue its name and its root directory.
+    static func establish(_ catalogue: CatalogueClient, _ main: MainStorage) throws(FileSystemError) {
+        guard try catalogue.read({ reader throws(CatalogueError) in try reader.setting(Setting.catalogue) }) == nil
+        else { return }
+        let status = try main.root.status()
+        let root = NewAttributes(mode: UInt32(status.st_mode) & 0o7777, uid: status.st_uid, gid: status.st_gid)
+        let name = UUID().uuidString.lowercased()
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.createRoot(root, now: currentTime())
+            try writer.set(Setting.catalogue, to: name)
+        }
+    }
+
+    /// Repairs what the last run left unfinished, adopts what main holds at the first mount, and starts the background.
+    ///
+    /// Nothing here asks backup storage.
+    func start() throws(FileSystemError) {
+        try main.emptyStaging()
+        main.reserve.establish()
+        let last = try catalogue.read { reader throws(CatalogueError) in
+            (
+                boot: try reader.setting(Setting.boot), mount: try reader.setting(Setting.mount),
+                clean: try reader.setting(Setting.cleanStop), synced: try reader.setting(Setting.mainSynced),
+                adopted: try reader.setting(Setting.adopted)
+            )
+        }
+        if last.clean != "yes", last.boot != nil {
+            do throws(CatalogueError) { try catalogue.catalogue.checkIntegrity() } catch { throw .catalogue(error) }
+        }
+        let boot = Self.bootIdentifier()
+        let mount = main.mountIdentifier()
+        // Without a reboot a disk can go and come back, too.
+        let isOtherCache = last.boot != boot || last.mount != mount
+        try repairer.repair(
+            mainMayBeTorn: last.synced != "yes" && last.boot != nil && isOtherCache,
+            isUnclean: last.synced != "yes" && last.boot != nil, isAdopted: last.adopted != nil)
+        pass("start.repaired")
+        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
+            try writer.set(Setting.boot, to: boot)
+            try writer.set(Setting.mount, to: mount)
+            try writer.set(Setting.cleanStop, to: "no")
+            try writer.set(Setting.mainSynced, to: "no")
+        }
+        if last.adopted == nil { try adopter.adoptMain() }
+        scheduler.start()
+    }
+
+    /// Waits at most `timeout` for what is under way, ships the journal, and closes the catalogue.
+    ///
+    /// What is not finished then is recorded and goes on at the next start. With backup storage down nothing is waited for.
+    func shutdown(timeout: Duration) async {
+        let patience = health.isAnswering ? timeout : min(timeout, .seconds(1))
+        let deadline = ContinuousClock.now + patience
+        let isQuiet = await scheduler.stop(until: deadline)
+        intents.finish()
+        do throws(FileSystemError) {
+            if health.isAnswering { try await journal.sync(deadline: deadline) }
+        } catch {
+            logger.warning("the journal is shipped at the next start", metadata: ["error": "\(error)"])
+        }
+        pass("stop.quiet")
+        do throws(FileSystemError) {
+            // What programs wrote and never had acknowledged is on the disk from here on, whatever the uploads do.
+            try repairer.tree.sync()
+            pass("stop.synced")
+            try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
+                try writer.set(Setting.mainSynced, to: "yes")
+                if isQuiet { try writer.set(Setting.cleanStop, to: "yes") }
+            }
+            do throws(CatalogueError) { try catalogue.catalogue.close() } catch { throw .catalogue(error) }
+        } catch {
+            logger.warning("the catalogue was not closed cleanly", metadata: ["error": "\(error)"])
+        }
+        logger.notice("stopped", metadata: ["unfinished": "\(!isQuiet)"])
+    }
+
+    /// The kernel's name of this boot; page caches of another boot are gone.
+    private static func bootIdentifier() -> String {
+        #if BACKUPFS_FAILPOINTS
+        if let other = getenv("BACKUPFS_BOOT_ID") { return String(cString: other) }
+        #endif
+        let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .ascii)
+        return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+    }
+}
