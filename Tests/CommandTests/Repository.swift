@@ -26,6 +26,11 @@ enum Repository {
     static var scripts: [String: String] {
         var scripts: [String: String] = [:]
         for file in files(in: ["mount-scripts", "Benchmarks", "Tests/Tools"]) { scripts[file.name] = file.text }
+        // A script may have a package of its own beside it.
+        for (name, text) in scripts {
+            guard let package = text.firstMatch(of: /\nfrom (\w+)\.\w+ import/) else { continue }
+            scripts[name]?.append(files(in: ["Tests/Tools/\(package.1)"]).map(\.text).joined())
+        }
         scripts["test"]?.append(" --filter --skip --skip-build --sanitize ")
         return scripts
     }
