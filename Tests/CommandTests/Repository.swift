@@ -25,7 +25,12 @@ enum Repository {
     /// The text of each script by its name; what `test` does not know itself it hands to `swift test`.
     static var scripts: [String: String] {
         var scripts: [String: String] = [:]
-        for file in files(in: ["mount-scripts", "Benchmarks"]) { scripts[file.name] = file.text }
+        for file in files(in: ["mount-scripts", "Benchmarks", "Tests/Tools"]) { scripts[file.name] = file.text }
+        // A script may have a package of its own beside it.
+        for (name, text) in scripts {
+            guard let package = text.firstMatch(of: /\nfrom (\w+)\.\w+ import/) else { continue }
+            scripts[name]?.append(files(in: ["Tests/Tools/\(package.1)"]).map(\.text).joined())
+        }
         scripts["test"]?.append(" --filter --skip --skip-build --sanitize ")
         return scripts
     }
@@ -68,7 +73,7 @@ struct CodeSpan {
 
     /// The script of this repository that is run; nil if it is another program.
     var script: String? {
-        let isHere = text.contains(/(?:mount-scripts|Benchmarks)\//) || program == "quickstart"
+        let isHere = text.contains(/(?:mount-scripts|Benchmarks|Tests\/Tools)\//) || program == "quickstart"
         return isHere ? program : nil
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// The directory with `aws` and `rclone`, as mount-scripts/s3-tools prints it.
+/// The directory with `aws` and `rclone`, as Tests/Tools/s3-tools prints it.
 private let tools = ProcessInfo.processInfo.environment["BACKUPFS_TEST_S3_TOOLS"]
 
 /// A photo before it comes into the mount.

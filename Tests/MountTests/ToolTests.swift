@@ -97,7 +97,7 @@ struct ToolTests {
     func conformance(_ suite: String) async throws {
         try await Sandbox.run(.directory, options: ["-o", "allow_other,default_permissions,dev,suid"]) { sandbox in
             let outcome = try sandbox.run(
-                ["\(repository)/mount-scripts/conformance", sandbox.mountPoint, suite],
+                ["\(repository)/Tests/Tools/conformance", sandbox.mountPoint, suite],
                 environment: ["TMPDIR": sandbox.root])
             #expect(
                 outcome.output.contains("\(suite)") && outcome.output.contains("1 suites ran, 0 failed"),

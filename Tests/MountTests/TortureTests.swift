@@ -1,4 +1,4 @@
-// mount-scripts/torture in small: deaths of the daemon and of the disk under load, some dozens here, any number by hand.
+// Tests/Tools/torture in small: deaths of the daemon and of the disk under load, some dozens here, any number by hand.
 
 import Foundation
 import Glibc
@@ -14,7 +14,7 @@ struct TortureTests {
         try makeDirectory(directory)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let program = try Program(
-            [python, "\(repository)/mount-scripts/torture"] + arguments,
+            [python, "\(repository)/Tests/Tools/torture"] + arguments,
             environment: ["BACKUPFS_EXECUTABLE": backupfs, "S3_BUCKET": S3Server.fromEnvironment?.bucket ?? ""],
             output: directory + "/said")
         let outcome = try program.wait(atMost: .seconds(240))
@@ -28,7 +28,7 @@ struct TortureTests {
         "The same with a bucket",
         .enabled(
             if: S3Server.isThere && ProcessInfo.processInfo.environment["BACKUPFS_PYTHON"] != nil,
-            "needs the environment of mount-scripts/seaweedfs"))
+            "needs the environment of Tests/Tools/seaweedfs"))
     func killedWithBucket() throws {
         let python = ProcessInfo.processInfo.environment["BACKUPFS_PYTHON"] ?? "python3"
         try torture(["--cycles", "6", "--load", "0.3", "--backup", "s3"], python: python)

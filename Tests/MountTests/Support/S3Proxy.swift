@@ -1,4 +1,4 @@
-// mount-scripts/s3-proxy as a child: the daemon's endpoint, which logs what is asked and can do what bad servers do.
+// Tests/Tools/s3-proxy as a child: the daemon's endpoint, which logs what is asked and can do what bad servers do.
 
 import Foundation
 import Glibc
@@ -18,7 +18,7 @@ final class S3Proxy: Sendable {
         try writeFile(log, [])
         let upstreamHost = String(upstream.trimmingPrefix("http://"))
         let program = try Program(
-            ["\(repository)/mount-scripts/s3-proxy", "--upstream", upstreamHost, "--log", log, "--until-eof"],
+            ["\(repository)/Tests/Tools/s3-proxy", "--upstream", upstreamHost, "--log", log, "--until-eof"],
             leash: true, output: directory + "/proxy")
         self.program = program
         struct Ports: Decodable {
