@@ -1,6 +1,7 @@
-import Catalogue
 import Foundation
 import Testing
+
+@testable import Catalogue
 
 @Suite("Closing the catalogue")
 struct ClosingTests {

@@ -1,10 +1,11 @@
-import Catalogue
 import Testing
+
+@testable import Catalogue
 
 @Suite("Several names for one resource")
 struct LinkTests {
     let temporary: TemporaryCatalogue
-    var catalogue: ResourceCatalogue { temporary.catalogue }
+    var catalogue: SQLiteCatalogue { temporary.catalogue }
 
     init() throws { temporary = try TemporaryCatalogue() }
 

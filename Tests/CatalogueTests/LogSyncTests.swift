@@ -64,7 +64,7 @@ struct LogSyncTests {
         let log = temporary.directory.path + "/catalogue.sqlite-wal"
         var status = stat()
         #expect(stat(log, &status) == 0 && status.st_size > 0)
-        let next = try ResourceCatalogue(directory: temporary.descriptor)
+        let next = try SQLiteCatalogue(directory: temporary.descriptor)
         #expect(stat(log, &status) == 0 && status.st_size == 0)
         try next.close()
     }

@@ -35,7 +35,7 @@ struct MigrationTests {
         try Golden.catalogue(stage, at: directory.appending(path: "catalogue.sqlite").path).close()
         let descriptor = open(directory.path, O_RDONLY | O_DIRECTORY)
         defer { close(descriptor) }
-        let catalogue = try ResourceCatalogue(directory: descriptor)
+        let catalogue = try SQLiteCatalogue(directory: descriptor)
         try catalogue.checkIntegrity()
         try catalogue.read { reader throws(CatalogueError) in
             try expectFiles(reader)

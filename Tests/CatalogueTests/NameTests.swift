@@ -1,10 +1,11 @@
-import Catalogue
 import Testing
+
+@testable import Catalogue
 
 @Suite("Names in the catalogue")
 struct NameTests {
     let temporary: TemporaryCatalogue
-    var catalogue: ResourceCatalogue { temporary.catalogue }
+    var catalogue: SQLiteCatalogue { temporary.catalogue }
 
     init() throws { temporary = try TemporaryCatalogue() }
 

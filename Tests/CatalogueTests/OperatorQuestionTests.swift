@@ -11,7 +11,7 @@ import Testing
 struct OperatorQuestionTests {
     private static let rows = 20_000
     private let temporary: TemporaryCatalogue
-    private var catalogue: ResourceCatalogue { temporary.catalogue }
+    private var catalogue: SQLiteCatalogue { temporary.catalogue }
 
     init() throws { temporary = try TemporaryCatalogue() }
 
@@ -39,8 +39,8 @@ struct OperatorQuestionTests {
     func pages() async throws {
         try fill()
         let limit = 256
-        var position: CatalogueReader.LeftoverPosition? = .start
-        var seen: [CatalogueReader.Leftover] = []
+        var position: LeftoverPosition? = .start
+        var seen: [Leftover] = []
         var steps = 0
         while let start = position {
             let found = try await catalogue.ask { reader throws(CatalogueError) in
@@ -66,10 +66,10 @@ struct OperatorQuestionTests {
     }
 
     @Test("A page steps over its own rows and no others, wherever it begins")
-    func costOfAPage() async throws {
+    func costOfAPage() throws {
         try fill()
         for start in [2, Int64(Self.rows / 2), Int64(Self.rows - 600)] {
-            let instructions = try await catalogue.ask { reader throws(CatalogueError) in
+            let instructions = try catalogue.read { reader throws(CatalogueError) in
                 let counter = InstructionCounter(reader.database)
                 _ = try reader.leftovers(from: .resources(after: start), limit: 100)
                 return counter.stop()

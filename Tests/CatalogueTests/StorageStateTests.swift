@@ -1,10 +1,11 @@
-import Catalogue
 import Testing
+
+@testable import Catalogue
 
 @Suite("Where the bytes are")
 struct StorageStateTests {
     let temporary: TemporaryCatalogue
-    var catalogue: ResourceCatalogue { temporary.catalogue }
+    var catalogue: SQLiteCatalogue { temporary.catalogue }
 
     init() throws { temporary = try TemporaryCatalogue() }
 
@@ -110,7 +111,7 @@ struct StorageStateTests {
         #expect(due.map(\.version.id) == [VersionID("v2")])
     }
 
-    private func leftovers() throws -> [CatalogueReader.Leftover] {
+    private func leftovers() throws -> [Leftover] {
         try catalogue.read { reader throws(CatalogueError) in
             try reader.leftovers(from: .start, limit: 9).page
                 + reader.leftovers(from: .versions(after: 0, ""), limit: 9).page

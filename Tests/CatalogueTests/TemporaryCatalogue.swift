@@ -1,18 +1,19 @@
-import Catalogue
 import Foundation
 import Glibc
+
+@testable import Catalogue
 
 /// A catalogue in a directory of its own, removed at the end.
 final class TemporaryCatalogue {
     let directory: URL
     let descriptor: Int32
-    private(set) var catalogue: ResourceCatalogue
+    private(set) var catalogue: SQLiteCatalogue
 
     init() throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "catalogue-\(UUID())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         descriptor = open(directory.path, O_RDONLY | O_DIRECTORY)
-        catalogue = try ResourceCatalogue(directory: descriptor)
+        catalogue = try SQLiteCatalogue(directory: descriptor)
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.createRoot(NewAttributes(mode: 0o755, uid: 0, gid: 0), now: 1)
         }
@@ -20,7 +21,7 @@ final class TemporaryCatalogue {
 
     func reopen() throws {
         try catalogue.close()
-        catalogue = try ResourceCatalogue(directory: descriptor)
+        catalogue = try SQLiteCatalogue(directory: descriptor)
     }
 
     @discardableResult
@@ -44,5 +45,32 @@ final class TemporaryCatalogue {
         try? catalogue.close()
         close(descriptor)
         try? FileManager.default.removeItem(at: directory)
+    }
+}
+
+extension SQLiteCatalogue {
+    /// A question that has no name.
+    func ask<Answer: Sendable>(
+        _ body: @escaping @Sendable (any CatalogueQuestions) throws(CatalogueError) -> Answer
+    ) async throws(CatalogueError) -> Answer {
+        try await ask(CatalogueQuestion(body))
+    }
+
+    /// A change that has no name.
+    func changeLater<Outcome: Sendable>(
+        _ durability: Durability,
+        _ body: @escaping @Sendable (any CatalogueTransaction) throws(CatalogueError) -> Outcome
+    ) async throws(CatalogueError) -> Outcome {
+        try await changeLater(durability, CatalogueChange(body))
+    }
+
+    /// A change that has no name, and that nobody waits for.
+    func record(
+        patiently: Bool = false, _ body: @escaping @Sendable (any CatalogueTransaction) throws(CatalogueError) -> Void,
+        finished: @escaping @Sendable (CatalogueError?) -> Void
+    ) {
+        record(CatalogueChange(body), patiently: patiently) { result in
+            if case .failure(let error) = result { finished(error) } else { finished(nil) }
+        }
     }
 }

@@ -1,12 +1,12 @@
 // A MAIN that held files before BackupFS came.
 
-import Catalogue
 import Foundation
 import Glibc
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Adoption of what main holds")

@@ -1,12 +1,12 @@
 // What is moved out of the way in main, and what is not: nothing that BackupFS did not make itself is taken for garbage.
 
-import Catalogue
 import Foundation
 import Glibc
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Setting aside")

@@ -1,6 +1,5 @@
 // Work that takes as long as files are long, and work that is slow: neither keeps others from going on.
 
-import Catalogue
 import Foundation
 import Glibc
 import Linux
@@ -8,6 +7,7 @@ import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Slow work stops nobody")

@@ -1,12 +1,12 @@
 // What must be known of a main copy before it is changed, and who answers for the change.
 
-import Catalogue
 import Foundation
 import Glibc
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Before and after a change")

@@ -1,11 +1,11 @@
 // The delete scenario, step by step as docs/SEMANTICS.md numbers it.
 
-import Catalogue
 import Foundation
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("The delete scenario")

@@ -1,10 +1,10 @@
 // The journal's segments, applied in the order of their keys, are the catalogue (I9).
 
-import Catalogue
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 /// What somebody knows who has nothing but the bucket.

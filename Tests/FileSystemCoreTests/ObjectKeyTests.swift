@@ -1,12 +1,12 @@
 // Whatever a file is called, its object's key is one that every store keeps unchanged.
 
-import Catalogue
 import Foundation
 import Logging
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Keys and metadata of objects", .timeLimit(.minutes(10)))
@@ -122,7 +122,7 @@ struct ObjectKeyTests {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         let main = try MainStorage(path: directory.path)
-        let catalogue = try ResourceCatalogue(directory: main.privateDirectory.number)
+        let catalogue = try SQLiteCatalogue(directory: main.privateDirectory.number)
         let large = NewAttributes(mode: 0o7777, uid: .max, gid: .max)
         return try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.createRoot(large, now: 1)

@@ -1,13 +1,13 @@
 // Changes that overlap uploads and recoveries of the same file: what is committed is one state that the file had, and
 // what comes later is uploaded later.
 
-import Catalogue
 import Dispatch
 import Linux
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Writes that overlap other work on the file")
@@ -63,10 +63,12 @@ struct OverlapTests {
                 let handle = try system.create("a.jpg")
                 try await system.put(handle, photo(1))
                 let isReading = DispatchSemaphore(value: 0)
-                core.catalogue.record("a delete that takes long") { writer throws(CatalogueError) in
-                    _ = try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 1)
-                    isReading.wait()
-                }
+                core.catalogue.record(
+                    "a delete that takes long",
+                    CatalogueChange { transaction throws(CatalogueError) in
+                        _ = try transaction.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 1)
+                        isReading.wait()
+                    })
                 async let close: Void = core.flush(handle)
                 try await system.eventually("the upload has begun") { handle.file.isUnderWay(.upload) }
                 // Long enough to have read the row, most of the time; the close succeeds in any case.
@@ -211,7 +213,7 @@ struct OverlapTests {
             await gate.reached()
             // The truncation announces its change, and waits there until the recovered copy is in main.
             let recovered = DispatchSemaphore(value: 0)
-            core.catalogue.record("a long transaction") { (_) throws(CatalogueError) in recovered.wait() }
+            core.catalogue.record("a long one", CatalogueChange { (_) throws(CatalogueError) in recovered.wait() })
             let truncation = Task(executorPreference: BlockingExecutor.shared) {
                 try await system.open("a.jpg", writing: true, truncating: true)
             }

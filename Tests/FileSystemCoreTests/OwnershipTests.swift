@@ -1,10 +1,10 @@
 // A prefix belongs to one catalogue, and a store that is not known to be ours is neither written nor believed.
 
-import Catalogue
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Ownership of the prefix")

@@ -1,11 +1,11 @@
 // Renames: exactly one of both names exists at any time, the target is never absent, and backup is not asked.
 
-import Catalogue
 import Foundation
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("The rename scenario")

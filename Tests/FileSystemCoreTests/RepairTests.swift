@@ -1,11 +1,11 @@
 // What the next start does after a daemon was killed, or the machine went down, at each boundary of the steps (I6).
 
-import Catalogue
 import Foundation
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Repair after a crash")

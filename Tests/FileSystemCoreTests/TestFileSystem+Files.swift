@@ -1,6 +1,5 @@
 // What programs do with files, as the FUSE binding asks it of the core; and a look behind the mount.
 
-import Catalogue
 import Glibc
 import ObjectStorage
 import TestSupport
@@ -10,6 +9,7 @@ import struct Foundation.Data
 import class Foundation.FileManager
 import struct Foundation.URL
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 /// Content that is told apart by its seed.
@@ -38,7 +38,7 @@ extension TestFileSystem {
     }
 
     /// The row that a resource has now, deleted or not.
-    func row(_ id: ResourceID) throws -> Resource { try core.catalogue.liveRow(id) }
+    func row(_ id: ResourceID) throws -> Resource { try core.catalogue.row(id) }
 
     func id(_ path: String) throws -> ResourceID { try #require(try row(path), "\(path) has no row").id }
 
@@ -142,7 +142,7 @@ extension TestFileSystem {
 
     /// Rename.1 alone, as when the daemon dies after it.
     @discardableResult
-    func recordRename(_ from: String, _ to: String) throws -> CatalogueWriter.Renamed {
+    func recordRename(_ from: String, _ to: String) throws -> Renamed {
         let (source, target, inode) = (try place(from), try place(to), inode(from))
         return try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(

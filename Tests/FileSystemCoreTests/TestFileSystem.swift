@@ -177,3 +177,17 @@ final class TestFileSystem: Sendable {
     /// Waits until every step that was recorded so far is committed.
     func commitRecords() throws { try core.catalogue.change(.processCrash) { (_) throws(CatalogueError) in } }
 }
+
+extension CatalogueClient {
+    /// The catalogue's own transactions, for what no change of its is made to do.
+    func change<Value: Sendable>(
+        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
+    ) throws -> Value {
+        try #require(catalogue as? SQLiteCatalogue).change(durability, body)
+    }
+
+    /// A snapshot of the catalogue's own.
+    func read<Value>(_ body: (CatalogueReader) throws(CatalogueError) -> Value) throws -> Value {
+        try #require(catalogue as? SQLiteCatalogue).read(body)
+    }
+}

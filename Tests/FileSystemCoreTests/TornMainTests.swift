@@ -1,12 +1,12 @@
 // Which bytes in main may be torn, and what is done about what was not acknowledged.
 
-import Catalogue
 import Foundation
 import Glibc
 import ObjectStorage
 import TestSupport
 import Testing
 
+@testable import Catalogue
 @testable import FileSystemCore
 
 @Suite("Bytes that may be torn")

@@ -1,170 +1,55 @@
 // The catalogue: what exists. It is asked before any storage is touched and is the authority on names, attributes and
-// listings. Reads run beside each other on snapshots; changes go through the commit queue, in order.
+// listings. Whatever database is behind it keeps the contract of Tests/CatalogueTests/CatalogueContract.swift.
 
-import Foundation
-import GRDB
-import Synchronization
+/// How much a change must survive before its caller goes on.
+package enum Durability: Sendable {
+    /// A killed process (WAL without a sync); a power loss may undo it.
+    case processCrash
+    /// A power loss (the log is synced before the caller goes on).
+    case powerLoss
+}
+
+/// What answers the catalogue's questions, each about one snapshot, and what it throws.
+package protocol CatalogueAnswering {
+    associatedtype Failure: Error
+
+    /// Lets `body` ask about one consistent snapshot, on this thread.
+    func answer<Answer>(
+        _ body: (any CatalogueQuestions) throws(CatalogueError) -> Answer
+    ) throws(Failure) -> Answer
+}
 
 /// The database of one main directory.
 ///
-/// Safe to use from every thread. The caller makes sure that no other process uses it (the lock of main storage).
-package final class ResourceCatalogue: Sendable {
-    let pool: DatabasePool
-    private let queue: CommitQueue
-    private let log: LogSync
-    let reads = ReadsUnderWay()
-    let questions: OperatorConnection
-
-    /// Opens, and if it does not exist creates, `catalogue.sqlite` in the directory that `directory` is open on.
-    ///
-    /// The descriptor stays the caller's and must stay open as long as the catalogue is used.
-    package init(directory: Int32) throws(CatalogueError) {
-        guard DescriptorFileSystem.register() else { throw .database(message: "SQLite's VFS cannot be registered") }
-        let path = "/proc/self/fd/\(directory)/catalogue.sqlite"
-        pool = try Self.translating {
-            var configuration = Configuration()
-            configuration.maximumReaderCount = 4
-            configuration.busyMode = .timeout(5)
-            configuration.prepareDatabase { database in
-                // The log grows to 32 MB before it is written back: each time all its pages are synced twice.
-                try database.execute(
-                    sql: """
-                        PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000; PRAGMA synchronous = NORMAL;
-                        PRAGMA wal_autocheckpoint = 8000; PRAGMA temp_store = MEMORY
-                        """)
-            }
-            let pool = try DatabasePool(path: path, configuration: configuration)
-            let migrator = Schema.migrator
-            guard try pool.read(migrator.hasBeenSuperseded) == false else { throw CatalogueError.newerSchema }
-            try migrator.migrate(pool)
-            try Self.emptyLog(pool)
-            return pool
-        }
-        log = LogSync(directory: directory, log: "catalogue.sqlite-wal")
-        queue = CommitQueue(pool: pool, log: log)
-        questions = OperatorConnection(path: path)
-    }
-
-    /// Writes all of the log back into the database, and syncs that.
-    ///
-    /// What an earlier run has in the log may be in the kernel's cache only, although a later sync says nothing of it: a
-    /// sync that failed is told once. SQLite has checked the sum of every frame when it opened the log.
-    private static func emptyLog(_ pool: DatabasePool) throws {
-        do {
-            try pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-            // On a full disk files can still be read and deleted.
-        }
-    }
-
-    /// Throws `.damaged` if SQLite finds its file damaged.
-    ///
-    /// Reads all of the file: about a second for a million resources.
-    package func checkIntegrity() throws(CatalogueError) {
-        let finding = try read { reader throws(CatalogueError) in
-            try reader.row("PRAGMA quick_check(1)", []).map { $0[0] as String }
-        }
-        guard finding == "ok" else { throw .damaged(message: finding ?? "no answer") }
-    }
-
-    /// Closes every connection; reads and changes fail afterwards.
-    ///
-    /// Waits on this thread for those that are under way.
-    package func close() throws(CatalogueError) {
-        reads.close()
-        try questions.close()
-        try Self.translating { try pool.close() }
-    }
-
-    /// Reads a consistent snapshot, on this thread.
-    package func read<Value>(
-        _ body: (CatalogueReader) throws(CatalogueError) -> Value
-    ) throws(CatalogueError) -> Value {
-        guard reads.begin() else { throw .database(message: "the catalogue is closed") }
-        defer { reads.end() }
-        return try Self.translating {
-            // The pool's own `read` parses four statements each time to do the same; its readers are read-only anyway.
-            try pool.unsafeRead { database in
-                try database.cachedStatement(sql: "BEGIN DEFERRED").execute()
-                defer { try? database.cachedStatement(sql: "COMMIT").execute() }
-                return try body(CatalogueReader(database: database))
-            }
-        }
-    }
+/// Safe to use from every thread.
+package protocol ResourceCatalogue: CatalogueAnswering, Sendable where Failure == CatalogueError {
+    /// Answers a question that may take longer, after the ones before it, on no thread of the caller's.
+    func ask<Answer>(_ question: CatalogueQuestion<Answer>) async throws(CatalogueError) -> Answer
 
     /// Changes the catalogue and waits, on this thread, until the change is committed.
-    package func change<Value: Sendable>(
-        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
-    ) throws(CatalogueError) -> Value {
-        let result = Mutex<Value?>(nil)
-        try Self.translating {
-            try queue.submitAndWait(durability) { database in
-                let value = try body(CatalogueWriter(database: database))
-                result.withLock { $0 = value }
-            }
-        }
-        guard let value = result.withLock({ $0 }) else { throw .database(message: "a change gave no result") }
-        return value
-    }
+    func change<Outcome>(
+        _ durability: Durability, _ change: CatalogueChange<Outcome>
+    ) throws(CatalogueError) -> Outcome
 
     /// Changes the catalogue and suspends until the change is committed.
-    package func changeLater<Value: Sendable>(
-        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
-    ) async throws(CatalogueError) -> Value {
-        let result: Result<Value, CatalogueError> = await withCheckedContinuation { continuation in
-            let value = Mutex<Value?>(nil)
-            queue.submit(
-                .init(durability: durability) { database in
-                    let new = try body(CatalogueWriter(database: database))
-                    value.withLock { $0 = new }
-                } finished: { error in
-                    if let error {
-                        continuation.resume(returning: .failure(Self.translate(error)))
-                    } else if let new = value.withLock({ $0 }) {
-                        continuation.resume(returning: .success(new))
-                    } else {
-                        continuation.resume(returning: .failure(.database(message: "a change gave no result")))
-                    }
-                })
-        }
-        return try result.get()
-    }
-
-    /// Returns when all that has been committed so far survives a power loss.
-    package func becomeDurable() async throws(CatalogueError) {
-        let failure: CatalogueError? = await withCheckedContinuation { continuation in
-            log.whenDone { continuation.resume(returning: $0) }
-        }
-        if let failure { throw failure }
-    }
+    func changeLater<Outcome>(
+        _ durability: Durability, _ change: CatalogueChange<Outcome>
+    ) async throws(CatalogueError) -> Outcome
 
     /// Changes the catalogue after all earlier changes, without waiting.
     ///
     /// `patiently`: with the next change, or a twentieth of a second later. `finished` is called once, after the commit or
     /// with what prevented it; it must not wait.
-    package func record(
-        patiently: Bool = false, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void,
-        finished: @escaping @Sendable (CatalogueError?) -> Void
-    ) {
-        let change = CommitQueue.Change(durability: .processCrash) { database in
-            try body(CatalogueWriter(database: database))
-        } finished: { error in
-            finished(error.map(Self.translate))
-        }
-        if patiently { queue.submitPatiently(change) } else { queue.submit(change) }
-    }
+    func record<Outcome>(
+        _ change: CatalogueChange<Outcome>, patiently: Bool,
+        finished: @escaping @Sendable (Result<Outcome, CatalogueError>) -> Void)
 
-    static func translating<Value>(_ body: () throws -> Value) throws(CatalogueError) -> Value {
-        do { return try body() } catch { throw translate(error) }
-    }
+    /// Returns when all that has been committed so far survives a power loss.
+    func becomeDurable() async throws(CatalogueError)
 
-    static func translate(_ error: any Error) -> CatalogueError {
-        if let error = error as? CatalogueError { return error }
-        guard let error = error as? DatabaseError else { return .database(message: "\(error)") }
-        switch error.resultCode {
-        case .SQLITE_FULL: return .diskFull
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(message: error.message ?? "\(error.resultCode)")
-        default: return .database(message: error.description)
-        }
-    }
+    /// Throws `.damaged` if the database is found damaged; reads all of it.
+    func checkIntegrity() throws(CatalogueError)
+
+    /// Ends every connection, after the questions that are under way; questions and changes fail afterwards.
+    func close() throws(CatalogueError)
 }

@@ -28,9 +28,7 @@ extension BackupFileSystem {
         if changes { file.content { $0.writerCame() } }
         do throws(FileSystemError) {
             // Read while the file is in use: nobody's upload can end between this and `load`.
-            let (known, path) = try catalogue.read { reader throws(CatalogueError) in
-                (try reader.resource(id), try reader.path(of: id))
-            }
+            let (known, path) = try catalogue.resourceAndPath(id)
             guard let row = known else { throw .catalogue(.noSuchResource) }
             guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
             file.load(row)
@@ -67,7 +65,7 @@ extension BackupFileSystem {
     package func prepare(_ handle: FileHandle) async throws(FileSystemError) {
         try await recoverer.verify(handle.file)
         guard handle.file.descriptor == nil else { return }
-        let row = try catalogue.liveRow(handle.file.id)
+        let row = try catalogue.row(handle.file.id)
         if row.size == 0 || !row.inBackup { try await recoverer.recover(handle.file) }
     }
 
@@ -129,11 +127,7 @@ extension BackupFileSystem {
     /// A writer that comes while another one's mark is on its way to the disk waits for it, too.
     private func mark(_ file: FileState) throws(FileSystemError) {
         let durability: Durability = file.content { $0.isInBackup } ? .powerLoss : .processCrash
-        let turn = try catalogue.change(durability) { writer throws(CatalogueError) in
-            try writer.markNeedsUpload(file.id, due: nil)
-            // In the order of transactions: a commit of an upload that comes after this one takes it back.
-            return file.content { $0.marking() }
-        }
+        let turn = try catalogue.change(durability, .markAhead(file.id) { file.content { $0.marking() } })
         file.content { $0.marked(turn) }
         try reach("write.marked")
     }
@@ -182,7 +176,7 @@ extension BackupFileSystem {
 
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
-        let row = try catalogue.liveRow(file.id)
+        let row = try catalogue.row(file.id)
         let stagedName = "empty-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
         let staged = try main.createStaged(stagedName)
         defer { main.removeStaged(stagedName) }
@@ -255,8 +249,6 @@ extension BackupFileSystem {
     /// Hands what nobody can write any more, and backup does not have, to the background.
     private func handOver(_ file: FileState) {
         guard file.content({ $0.isForBackground }) else { return }
-        catalogue.recordWork("Write.retry") { writer throws(CatalogueError) in
-            try writer.makeUploadDue(file.id, now: currentTime())
-        }
+        catalogue.recordWork("Write.retry", .makeUploadDue(file.id, now: currentTime()))
     }
 }

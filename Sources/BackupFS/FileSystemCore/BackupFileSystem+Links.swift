@@ -14,17 +14,14 @@ extension BackupFileSystem {
         try tree.lock.shared { () throws(FileSystemError) in
             try tree.directories.with(parent) { () throws(FileSystemError) in
                 // Link.1
-                let intent = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                    try writer.link(id, parent: parent, name: name, now: currentTime())
-                }
+                let intent = try catalogue.change(.powerLoss, .link(id, parent: parent, name: name, now: currentTime()))
                 do throws(FileSystemError) {
                     // Link.2
                     try reach("link.row")
                     try tree.link(id, parent: parent, name: name)
                 } catch {
-                    try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                        try writer.undoLink(id, parent: parent, name: name, intent: intent, now: currentTime())
-                    }
+                    try catalogue.change(
+                        .powerLoss, .undoLink(id, parent: parent, name: name, intent: intent, now: currentTime()))
                     throw error
                 }
                 pass("link.main")
@@ -49,20 +46,18 @@ extension BackupFileSystem {
             let second = try tree.directory(secondParent)
             let inode = try main.status(first, firstName).map { UInt64($0.st_ino) } ?? 0
             // Rename.1
-            let intent = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                try writer.exchange(
-                    firstParent, firstName, secondParent, secondName, sourceInode: inode, now: currentTime())
-            }
+            let intent = try catalogue.change(
+                .powerLoss,
+                .exchange(firstParent, firstName, secondParent, secondName, sourceInode: inode, now: currentTime()))
             guard let intent else { return }
             do throws(FileSystemError) {
                 // Rename.2
                 try reach("exchange.row")
                 try tree.followExchange(first, firstName, second, secondName)
             } catch {
-                try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                    try writer.undoExchange(
-                        firstParent, firstName, secondParent, secondName, intent: intent, now: currentTime())
-                }
+                try catalogue.change(
+                    .powerLoss,
+                    .undoExchange(firstParent, firstName, secondParent, secondName, intent: intent, now: currentTime()))
                 throw error
             }
             pass("exchange.main")

@@ -10,25 +10,25 @@ extension BackupFileSystem {
     package func lookup(parent: ResourceID, name: [UInt8]) throws(FileSystemError) -> Attributes? {
         guard name.count <= 255 else { throw .nameTooLong }
         guard !MainTree.isReserved(parent, name) else { return nil }
-        return try catalogue.read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+        return try catalogue.lookup(parent: parent, name: name)
             .map { row throws(FileSystemError) in try attributes(of: row) }
     }
 
     /// Up to `limit` entries of a directory after the position `cookie` (0: from the first).
     package func list(
         _ directory: ResourceID, after cookie: Int64, limit: Int
-    ) throws(FileSystemError) -> [CatalogueReader.DirectoryEntry] {
-        try catalogue.read { reader throws(CatalogueError) in try reader.list(directory, after: cookie, limit: limit) }
+    ) throws(FileSystemError) -> [DirectoryEntry] {
+        try catalogue.list(directory, after: cookie, limit: limit)
     }
 
     /// The parent of a directory; the root is its own.
     package func parent(of directory: ResourceID) throws(FileSystemError) -> ResourceID {
-        try catalogue.read { reader throws(CatalogueError) in try reader.location(of: directory) }?.parent ?? .root
+        try catalogue.location(of: directory)?.parent ?? .root
     }
 
     /// The target of a symbolic link.
     package func readLink(_ id: ResourceID) throws(FileSystemError) -> [UInt8] {
-        guard let target = try catalogue.liveRow(id).target else { throw .invalid }
+        guard let target = try catalogue.row(id).target else { throw .invalid }
         return target
     }
 
@@ -84,7 +84,7 @@ extension BackupFileSystem {
         var attributes = attributes
         let inherited = try attributeKeeper.inheritance(of: kind, attributes, from: parent)
         attributes.mode = inherited.mode
-        let directoryRow = try catalogue.liveRow(parent)
+        let directoryRow = try catalogue.row(parent)
         if directoryRow.mode & UInt32(S_ISGID) != 0 {
             attributes.gid = directoryRow.gid
             if kind == .directory { attributes.mode |= UInt32(S_ISGID) }
@@ -93,14 +93,9 @@ extension BackupFileSystem {
         return try tree.lock.shared { () throws(FileSystemError) in
             try tree.directories.with(parent) { () throws(FileSystemError) in
                 // A directory or link has no second step to make it durable; a file has its close.
-                let row = try catalogue.change(kind == .file ? .processCrash : .powerLoss) {
-                    writer throws(CatalogueError) in
-                    let row = try writer.create(kind, parent: parent, name: name, final, now: currentTime())
-                    for list in inherited.lists {
-                        try writer.setXattr(row.id, list.name, list.value, now: row.changed)
-                    }
-                    return row
-                }
+                let row = try catalogue.change(
+                    kind == .file ? .processCrash : .powerLoss,
+                    .create(kind, parent: parent, name: name, final, lists: inherited.lists, now: currentTime()))
                 do throws(FileSystemError) {
                     try reach("create.row")
                     var shown = row
@@ -111,14 +106,10 @@ extension BackupFileSystem {
                     pass("create.main")
                     // A file's close comes soon, and the next start would see the file.
                     let inode = made.inode
-                    catalogue.record("Write.3", patiently: kind == .file) { writer throws(CatalogueError) in
-                        try writer.markInMain(row.id, inode: inode)
-                    }
+                    catalogue.record("Write.3", patiently: kind == .file, .markInMain(row.id, inode: inode))
                     return (row, made.value)
                 } catch {
-                    try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                        try writer.undoCreate(row.id, now: currentTime())
-                    }
+                    try catalogue.change(.processCrash, .undoCreate(row.id, now: currentTime()))
                     throw error
                 }
             }
@@ -135,15 +126,8 @@ extension BackupFileSystem {
         try tree.lock.shared { () throws(FileSystemError) in
             try tree.directories.with(parent) { () throws(FileSystemError) in
                 let deleted = try releasingReserve { () throws(FileSystemError) in
-                    try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                        let row = try writer.delete(
-                            parent: parent, name: name, directory: directory, now: currentTime())
-                        // A resource that lives on under another name has nowhere else to say that main must follow.
-                        let lives = row.status != .deleted
-                        return (
-                            row: row, intent: lives ? try writer.addNameIntent(row.id, parent: parent, name: name) : nil
-                        )
-                    }
+                    try catalogue.change(
+                        .powerLoss, .delete(parent: parent, name: name, directory: directory, now: currentTime()))
                 }
                 pass("unlink.row")
                 remover.removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
@@ -188,11 +172,11 @@ extension BackupFileSystem {
         // It tells a later start whether main has followed.
         let inode = try main.status(sourceDirectory, sourceName).map { UInt64($0.st_ino) } ?? 0
         // Rename.1
-        let renamed = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.rename(
+        let renamed = try catalogue.change(
+            .powerLoss,
+            .rename(
                 from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, sourceInode: inode,
-                now: currentTime())
-        }
+                now: currentTime()))
         guard let intent = renamed.intent else { return }
         // Rename.2
         do throws(FileSystemError) {
@@ -201,10 +185,9 @@ extension BackupFileSystem {
                 sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory,
                 mayReplace: renamed.replaced != nil)
         } catch {
-            try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                try writer.undoRename(
-                    renamed, from: sourceParent, sourceName, to: targetParent, targetName, now: currentTime())
-            }
+            try catalogue.change(
+                .powerLoss,
+                .undoRename(renamed, from: sourceParent, sourceName, to: targetParent, targetName, now: currentTime()))
             throw error
         }
         pass("rename.main")

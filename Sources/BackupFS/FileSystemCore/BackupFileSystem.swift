@@ -30,9 +30,9 @@ package final class BackupFileSystem: Sendable {
         main: MainStorage, store: any ObjectStore, settings: Settings, logger: Logger
     ) throws(FileSystemError) {
         let counters = Counters()
-        let opened: ResourceCatalogue
+        let opened: any ResourceCatalogue
         do throws(CatalogueError) {
-            opened = try ResourceCatalogue(directory: main.privateDirectory.number)
+            opened = try SQLiteCatalogue(directory: main.privateDirectory.number)
         } catch {
             throw .catalogue(error)
         }
@@ -94,7 +94,7 @@ package final class BackupFileSystem: Sendable {
     /// Whether this catalogue has never had its backup storage: without it there is nothing to mount.
     package var isNew: Bool {
         get throws(FileSystemError) {
-            try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.claimed) } == nil
+            try catalogue.setting(Setting.claimed) == nil
         }
     }
 

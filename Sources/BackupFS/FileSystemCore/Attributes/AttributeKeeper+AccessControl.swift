@@ -9,9 +9,7 @@ extension AttributeKeeper {
         of kind: Resource.Kind, _ attributes: NewAttributes, from parent: ResourceID
     ) throws(FileSystemError) -> (mode: UInt32, lists: [(name: String, value: [UInt8])]) {
         guard kind != .symlink else { return (attributes.mode, []) }
-        let value = try catalogue.read { reader throws(CatalogueError) in
-            try reader.xattr(parent, AccessControlList.inherited)
-        }
+        let value = try catalogue.xattr(parent, AccessControlList.inherited)
         guard let value, var list = AccessControlList(value) else {
             return (attributes.mode & ~(attributes.umask & 0o777), [])
         }
@@ -24,7 +22,7 @@ extension AttributeKeeper {
 
     /// Sets a list; one that says no more than a mode becomes the mode.
     func setAccessControl(_ id: ResourceID, _ name: String, _ value: [UInt8]) throws(FileSystemError) {
-        let row = try catalogue.liveRow(id)
+        let row = try catalogue.row(id)
         guard row.kind != .symlink else { throw .notSupported }
         if name == AccessControlList.inherited, row.kind != .directory { throw .denied }
         guard let list = AccessControlList(value) else {
@@ -39,8 +37,6 @@ extension AttributeKeeper {
     }
 
     private func removeXattrIfSet(_ id: ResourceID, _ name: String) throws(FileSystemError) {
-        _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.removeXattr(id, name, now: currentTime())
-        }
+        _ = try catalogue.change(.powerLoss, .removeXattr(id, name, now: currentTime()))
     }
 }

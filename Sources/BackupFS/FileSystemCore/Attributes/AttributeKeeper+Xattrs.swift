@@ -6,27 +6,20 @@ import Glibc
 import Linux
 import ObjectStorage
 
-/// How setxattr(2) treats an attribute that is there or is not.
-package enum XattrMode: Sendable {
-    case any
-    case create
-    case replace
-}
-
 extension AttributeKeeper {
     /// The value of an attribute.
     func xattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
         if let suffix = name.split(separator: ".", maxSplits: 2).dropFirst(2).first, name.hasPrefix("user.backupfs.") {
             return try stateXattr(id, String(suffix))
         }
-        guard let value = try catalogue.read({ reader throws(CatalogueError) in try reader.xattr(id, name) }) else {
+        guard let value = try catalogue.xattr(id, name) else {
             throw .noSuchXattr
         }
         return value
     }
 
     private func stateXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
-        let row = try catalogue.liveRow(id)
+        let row = try catalogue.row(id)
         let version = try catalogue.storedVersion(of: row)
         let value: String? =
             switch name {
@@ -43,7 +36,7 @@ extension AttributeKeeper {
 
     /// The names of all attributes that were set.
     func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [String] {
-        try catalogue.read { reader throws(CatalogueError) in try reader.xattrNames(id) }
+        try catalogue.xattrNames(id)
     }
 
     /// Sets an attribute.
@@ -58,26 +51,22 @@ extension AttributeKeeper {
     func storeXattr(
         _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
-        let refusal = try catalogue.change(.powerLoss) { writer throws(CatalogueError) -> FileSystemError? in
-            let exists = mode == .any ? false : try writer.reader.xattr(id, name) != nil
-            if mode == .create, exists { return .xattrExists }
-            if mode == .replace, !exists { return .noSuchXattr }
-            try writer.setXattr(id, name, value, now: currentTime())
-            return nil
+        let outcome = try catalogue.change(.powerLoss, .setXattr(id, name, value, mode: mode, now: currentTime()))
+        switch outcome {
+        case .set: return
+        case .exists: throw .xattrExists
+        case .missing: throw .noSuchXattr
         }
-        if let refusal { throw refusal }
     }
 
     /// Removes an attribute.
     func removeXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
-        let existed = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.removeXattr(id, name, now: currentTime())
-        }
+        let existed = try catalogue.change(.powerLoss, .removeXattr(id, name, now: currentTime()))
         guard existed else { throw .noSuchXattr }
         // Main's copy had less than the mode says.
         if name == AccessControlList.access {
-            let mode = try catalogue.liveRow(id).mode
+            let mode = try catalogue.row(id).mode
             _ = try setAttributes(id, AttributeChanges(mode: mode), keepingAccessControl: true)
         }
     }

@@ -25,7 +25,7 @@ final class AttributeKeeper: Sendable {
 
     /// The attributes of a resource, live or deleted and still open.
     func attributes(_ id: ResourceID) throws(FileSystemError) -> Attributes {
-        try attributes(of: try catalogue.liveRow(id))
+        try attributes(of: try catalogue.row(id))
     }
 
     /// The row's attributes; the main copy's size and times while it is ahead of backup.
@@ -40,8 +40,7 @@ final class AttributeKeeper: Sendable {
             }
             if let status = status ?? nil {
                 overlay(&result, status)
-            } else if let begun = try catalogue.read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }
-            ) {
+            } else if let begun = try catalogue.begunUpload(row.id) {
                 // Main has lost it, maybe with the power: what was sent last is the file, if it arrived.
                 result.row.size = begun.size
                 result.blocks = begun.size / 512 + (begun.size % 512 > 0 ? 1 : 0)
@@ -68,24 +67,11 @@ final class AttributeKeeper: Sendable {
     ) throws(FileSystemError) -> Attributes {
         let now = currentTime()
         let file = files.peek(id)
-        let updated = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            guard var row = try writer.reader.resource(id) else { throw .noSuchResource }
-            if let mode = changes.mode { row.mode = mode & 0o7777 }
-            if let uid = changes.uid { row.uid = uid }
-            if let gid = changes.gid { row.gid = gid }
-            row.accessed = changes.accessed?.nanoseconds(now: now) ?? row.accessed
-            row.modified = changes.modified?.nanoseconds(now: now) ?? row.modified
-            row.changed = now
-            try writer.updateAttributes(row)
-            if let mode = changes.mode, !keepingAccessControl,
-                let value = try writer.reader.xattr(id, AccessControlList.access),
-                var list = AccessControlList(value)
-            {
-                list.setMode(mode)
-                try writer.setXattr(id, AccessControlList.access, list.bytes, now: now)
-            }
-            return row
-        }
+        let updated = try catalogue.change(
+            .powerLoss,
+            .setAttributes(id, list: AccessControlList.access, now: now) { row, list in
+                changes.applied(to: row, list: keepingAccessControl ? nil : list, now: now)
+            })
         pass("attributes.row")
         followAttributes(updated, changes, file: file)
         pass("attributes.main")
@@ -94,7 +80,7 @@ final class AttributeKeeper: Sendable {
 
     /// Takes the set-id bits from a file that an ordinary user has changed.
     func clearSetID(_ id: ResourceID) throws(FileSystemError) {
-        let mode = try catalogue.liveRow(id).mode
+        let mode = try catalogue.row(id).mode
         var cleared = mode & ~UInt32(S_ISUID)
         // Without the group's permission to execute it is no set-group-id bit.
         if mode & UInt32(S_IXGRP) != 0 { cleared &= ~UInt32(S_ISGID) }
@@ -132,15 +118,6 @@ final class AttributeKeeper: Sendable {
     private func noteModified(_ row: Resource, _ status: stat) {
         let modified = Nanoseconds(status.st_mtim)
         guard row.mainInode == UInt64(status.st_ino), row.mainModified != modified else { return }
-        catalogue.record("SetAttributes.3") { writer throws(CatalogueError) in
-            guard let current = try writer.reader.resource(row.id), current.mainInode == row.mainInode else { return }
-            try writer.markMainCopy(row.id, inode: current.mainInode, modified: modified)
-            // An upload that was committed in between has put the older time into the row.
-            guard current.modified != modified else { return }
-            var corrected = current
-            corrected.modified = modified
-            corrected.mainModified = modified
-            try writer.updateAttributes(corrected)
-        }
+        catalogue.record("SetAttributes.3", .noteModified(row.id, inode: row.mainInode, modified: modified))
     }
 }

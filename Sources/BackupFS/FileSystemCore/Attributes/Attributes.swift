@@ -43,3 +43,19 @@ extension TimeChange {
         }
     }
 }
+
+extension AttributeChanges {
+    /// A row and its access control list (the attribute's value) with these changes.
+    func applied(to row: Resource, list: [UInt8]?, now: Nanoseconds) -> (row: Resource, list: [UInt8]?) {
+        var row = row
+        if let mode { row.mode = mode & 0o7777 }
+        if let uid { row.uid = uid }
+        if let gid { row.gid = gid }
+        row.accessed = accessed?.nanoseconds(now: now) ?? row.accessed
+        row.modified = modified?.nanoseconds(now: now) ?? row.modified
+        row.changed = now
+        guard let mode, let list, var changed = AccessControlList(list) else { return (row, nil) }
+        changed.setMode(mode)
+        return (row, changed.bytes)
+    }
+}

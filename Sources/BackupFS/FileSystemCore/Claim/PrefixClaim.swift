@@ -39,10 +39,10 @@ final class PrefixClaim: Sendable {
         let isClaimed: Bool
         do throws(FileSystemError) {
             identity =
-                try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.catalogue) } ?? ""
+                try catalogue.setting(Setting.catalogue) ?? ""
             // Since then our marker is there, whether a file is or not: an empty directory is a disk that is not mounted.
             isClaimed =
-                try catalogue.read { reader throws(CatalogueError) in try reader.setting(Setting.claimed) } != nil
+                try catalogue.setting(Setting.claimed) != nil
         } catch {
             throw .catalogue(error)
         }
@@ -55,10 +55,10 @@ final class PrefixClaim: Sendable {
         }
         if let refusal { throw refusal }
         do throws(FileSystemError) {
-            try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-                try writer.set(Setting.claimed, to: "yes")
-                if isNew { try ScrubSchedule.beginAtOnce(writer) }
-            }
+            var settings = [Setting.claimed: "yes"]
+            // The bucket is a new one, and has nothing of what main has.
+            if isNew { settings[Setting.scrub] = ScrubSchedule.atOnce }
+            try await catalogue.changeLater(.powerLoss, .set(settings))
         } catch {
             throw .catalogue(error)
         }

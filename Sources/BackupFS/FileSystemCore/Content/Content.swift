@@ -43,7 +43,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     private(set) var copy: Copy?
     private(set) var trust = Trust.none
     /// How the main copy looked when its content was last known to be the row's; the row says so a little later.
-    private var seen: CatalogueWriter.MainCopy?
+    private var seen: MainCopy?
     /// The main copy's name in its directory may not be on the disk yet (a creation or recovery of a moment ago).
     private(set) var isNameNew = true
     /// Handles that may write.
@@ -133,7 +133,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     }
 
     /// The copy that nobody in the mount has changed, and how it looked; nil if nothing about it is to be doubted.
-    var unchangedCopy: (copy: Copy, seen: CatalogueWriter.MainCopy?)? {
+    var unchangedCopy: (copy: Copy, seen: MainCopy?)? {
         guard trust > .none, !needsUpload, let copy else { return nil }
         return (copy, seen)
     }
@@ -151,7 +151,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     }
 
     /// The copy is what the row says.
-    mutating func copyCompared(_ compared: Copy, at stamp: Stamp, _ seen: CatalogueWriter.MainCopy) {
+    mutating func copyCompared(_ compared: Copy, at stamp: Stamp, _ seen: MainCopy) {
         guard copy === compared else { return }
         trust = changes == stamp ? .compared : max(trust, .verified)
         self.seen = seen
@@ -232,7 +232,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
 
     /// That transaction is committed: backup has what the file held at `stamp`.
     mutating func uploadCommitted(
-        _ stamp: Stamp, _ turn: Turn, isStillChanging: Bool, _ copy: CatalogueWriter.MainCopy
+        _ stamp: Stamp, _ turn: Turn, isStillChanging: Bool, _ copy: MainCopy
     ) {
         // A mark that came later has been set for itself.
         if isStillChanging, lastUnmarking == turn { isMarked = true }

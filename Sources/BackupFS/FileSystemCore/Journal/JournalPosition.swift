@@ -20,12 +20,10 @@ struct JournalPosition: Sendable {
     func isBehind(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> Bool {
         let begun: Int
         do throws(FileSystemError) {
-            begun = try catalogue.read { reader throws(CatalogueError) in
-                let numbers = try [Setting.journal, Setting.journalBegun].map { key throws(CatalogueError) in
-                    try reader.setting(key).flatMap { Int($0) } ?? 0
-                }
-                return numbers.max() ?? 0
-            }
+            begun =
+                try [Setting.journal, Setting.journalBegun].map { key throws(FileSystemError) in
+                    try catalogue.setting(key).flatMap { Int($0) } ?? 0
+                }.max() ?? 0
         } catch {
             throw .unreachable(reason: "\(error)")
         }

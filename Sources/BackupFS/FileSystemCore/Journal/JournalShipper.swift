@@ -48,15 +48,9 @@ final class JournalShipper: Sendable {
     private func shipSegment(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         // What a segment tells is never undone: the log is on the disk first. With it the number that is about to be sent:
         // a catalogue that does not know the newest one is an old copy.
-        let number = try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-            let number = (try writer.reader.setting(Setting.journal).flatMap { Int($0) } ?? 0) + 1
-            try writer.set(Setting.journalBegun, to: "\(number)")
-            return number
-        }
+        let number = try await catalogue.changeLater(.powerLoss, .beginSegment)
         guard
-            let batch = try catalogue.read({ reader throws(CatalogueError) in
-                try reader.journalBatch(limit: Self.segmentLimit)
-            })
+            let batch = try catalogue.journalBatch(limit: Self.segmentLimit)
         else { return }
         try await claim.verify(deadline: deadline)
         let key = JournalPosition.segmentPrefix(number) + "~\(VersionID(now: currentTime())).jsonl.gz"
@@ -71,10 +65,7 @@ final class JournalShipper: Sendable {
             throw .backup(error)
         }
         try reach("journal.sent")
-        try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-            try writer.shipped(batch)
-            try writer.set(Setting.journal, to: "\(number)")
-        }
+        try await catalogue.changeLater(.powerLoss, .endSegment(number, batch))
     }
 
     /// Returns when every change of names and attributes so far is in backup: fsync of a directory, `sync`.
@@ -83,8 +74,8 @@ final class JournalShipper: Sendable {
     }
 
     func sync(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        let last = try catalogue.read { reader throws(CatalogueError) in try reader.lastJournalEntry() }
-        while try catalogue.read({ reader throws(CatalogueError) in try reader.journalEntries(through: last) }) > 0 {
+        let last = try catalogue.lastJournalEntry()
+        while try catalogue.journalEntries(through: last) > 0 {
             let (work, mustStart) = segment.withLock { current -> (SharedWork, Bool) in
                 if let current { return (current, false) }
                 let work = SharedWork()

@@ -20,16 +20,14 @@ final class AsideKeeper: Sendable {
 
     /// Finishes what was on its way aside, or back, when the last daemon ended; a power cut can have taken back any of them.
     func settle(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for entry in try catalogue.read({ reader throws(CatalogueError) in try reader.unsettledAside() }) {
+        for entry in try catalogue.unsettledAside() {
             try settle(entry)
         }
         guard mainMayBeTorn else { return }
         var last: Int64 = 0
         while true {
             let after = last
-            let page = try catalogue.read { reader throws(CatalogueError) in
-                try reader.setAside(after: after, limit: 500)
-            }
+            let page = try catalogue.setAside(after: after, limit: 500)
             for entry in page { try settle(entry) }
             guard let end = page.last else { return }
             last = end.id
@@ -38,13 +36,11 @@ final class AsideKeeper: Sendable {
 
     private func settle(_ entry: AsideEntry) throws(FileSystemError) {
         if try main.isAside(entry.id, entry.path) {
-            return try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                try writer.settleAside(entry.id)
-            }
+            return try catalogue.change(.processCrash, .settleAside(entry.id))
         }
         if let target = entry.target { try adopter.takeOver(target.parent, target.name) }
         main.removeAsideDirectories(entry.id, entry.path)
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.forgetAside(entry.id) }
+        try catalogue.change(.processCrash, .forgetAside(entry.id))
     }
 
     /// Brings one thing back: into the directory it was in, as `NAME`, or `NAME (set aside ID)` if that is taken; into the
@@ -52,26 +48,23 @@ final class AsideKeeper: Sendable {
     ///
     /// Returns the path it has now.
     func bringBack(_ id: Int64) throws(FileSystemError) -> [[UInt8]] {
-        guard let entry = try catalogue.read({ reader throws(CatalogueError) in try reader.setAside(id) }),
+        guard let entry = try catalogue.setAside(id),
             let last = entry.path.last
         else { throw .catalogue(.noSuchResource) }
-        let (parent, path) = try catalogue.read { reader throws(CatalogueError) -> (ResourceID, [[UInt8]]) in
-            let above = Array(entry.path.dropLast())
-            guard let found = try reader.resource(atPath: above), found.kind == .directory, found.status != .deleted
-            else { return (.root, []) }
-            return (found.id, above)
-        }
+        let above = Array(entry.path.dropLast())
+        let found = try catalogue.resource(atPath: above)
+        let isThere = found?.kind == .directory && found?.status != .deleted
+        let parent = isThere ? found?.id ?? .root : .root
+        let path = parent == .root ? [] : above
         return try tree.lock.shared { () throws(FileSystemError) in
             try tree.directories.with(parent) { () throws(FileSystemError) in
                 let directory = try tree.directory(parent)
                 let name = try freeName(last, id, in: parent, directory)
-                try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                    try writer.beginRestore(id, parent: parent, name: name)
-                }
+                try catalogue.change(.powerLoss, .beginRestore(id, parent: parent, name: name))
                 try main.moveBack(id, entry.path, directory, name)
                 try adopter.takeOver(parent, name)
                 main.removeAsideDirectories(id, entry.path)
-                try catalogue.change(.powerLoss) { writer throws(CatalogueError) in try writer.forgetAside(id) }
+                try catalogue.change(.powerLoss, .forgetAside(id))
                 catalogue.work.wake()
                 return path + [name]
             }
@@ -80,12 +73,12 @@ final class AsideKeeper: Sendable {
 
     /// Removes one thing that was set aside, for good.
     func discard(_ id: Int64) throws(FileSystemError) {
-        guard try catalogue.read({ reader throws(CatalogueError) in try reader.setAside(id) }) != nil else {
+        guard try catalogue.setAside(id) != nil else {
             throw .catalogue(.noSuchResource)
         }
         // What is still there stays on record.
         try main.discardAside(id)
-        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in try writer.forgetAside(id) }
+        try catalogue.change(.powerLoss, .forgetAside(id))
     }
 
     private func freeName(
@@ -93,9 +86,7 @@ final class AsideKeeper: Sendable {
     ) throws(FileSystemError) -> [UInt8] {
         func isFree(_ name: [UInt8]) throws(FileSystemError) -> Bool {
             guard !MainTree.isReserved(parent, name) else { return false }
-            let known = try catalogue.read { reader throws(CatalogueError) in
-                try reader.lookup(parent: parent, name: name)
-            }
+            let known = try catalogue.lookup(parent: parent, name: name)
             guard known == nil else { return false }
             return try main.status(directory, name) == nil
         }

@@ -24,9 +24,7 @@ final class Checkpoint: Sendable {
         let time = currentTime() - Self.slack
         try tree.sync()
         pass("checkpoint.synced")
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.set(Setting.checkpoint, to: "\(time)")
-        }
+        try catalogue.change(.processCrash, .set([Setting.checkpoint: "\(time)"]))
     }
 
     /// Takes one if something has changed since the change `last`.
@@ -34,7 +32,7 @@ final class Checkpoint: Sendable {
     /// Returns the number of the newest change that it covers.
     func takeIfChanged(since last: Int64?) -> Int64? {
         do throws(FileSystemError) {
-            let newest = try catalogue.read { reader throws(CatalogueError) in try reader.newestJournalEntry() }
+            let newest = try catalogue.newestJournalEntry()
             if newest != last { try take() }
             return newest
         } catch {
@@ -46,9 +44,6 @@ final class Checkpoint: Sendable {
     /// The clock has gone back: no checkpoint is in its future.
     func clockWentBack() {
         let now = currentTime() - Self.slack
-        catalogue.record("Clock") { writer throws(CatalogueError) in
-            let known = try writer.reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
-            if known > now { try writer.set(Setting.checkpoint, to: "\(now)") }
-        }
+        catalogue.record("Clock", .limit(Setting.checkpoint, to: now))
     }
 }

@@ -9,7 +9,7 @@ extension Resource {
     }
 }
 
-extension CatalogueWriter.MainCopy {
+extension MainCopy {
     init(_ status: stat) {
         self.init(
             inode: UInt64(status.st_ino), size: Int64(status.st_size), modified: Nanoseconds(status.st_mtim))

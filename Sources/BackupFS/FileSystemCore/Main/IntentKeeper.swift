@@ -7,14 +7,6 @@ import Catalogue
 import Logging
 import Synchronization
 
-/// An intent that main has followed.
-enum FollowedIntent: Sendable {
-    /// A rename or an exchange, and the resource that was replaced.
-    case rename(Int64, replaced: ResourceID?)
-    /// A link, or an unlink of one of several names.
-    case name(Int64)
-}
-
 /// The intents that main has followed, and whose directories are not known to be on the disk yet.
 final class IntentKeeper: Sendable {
     private let tree: MainTree
@@ -32,12 +24,7 @@ final class IntentKeeper: Sendable {
     ///
     /// The caller holds the names: what is recorded of them later is committed after this.
     func noteFollowed(_ intent: FollowedIntent) {
-        catalogue.record("Rename.3") { writer throws(CatalogueError) in
-            switch intent {
-            case .rename(let id, _): try writer.markRenameFollowed(id)
-            case .name(let id): try writer.markNameFollowed(id)
-            }
-        }
+        catalogue.record("Rename.3", .markFollowed(intent))
         followed.withLock { $0.append(intent) }
     }
 
@@ -55,13 +42,6 @@ final class IntentKeeper: Sendable {
             return followed.withLock { $0 = batch + $0 }
         }
         pass("intents.synced")
-        catalogue.record("Rename.3") { writer throws(CatalogueError) in
-            for intent in batch {
-                switch intent {
-                case .rename(let id, let replaced): try writer.finishRename(id, replaced: replaced)
-                case .name(let id): try writer.finishNameIntent(id)
-                }
-            }
-        }
+        catalogue.record("Rename.3", .finish(batch))
     }
 }

@@ -14,7 +14,7 @@ extension MainTree {
             try main.openFile(directory, name, writing: false)
         }
         guard case .some(.none) = found, row.linkCount > 1, row.mainInode != 0 else { return found }
-        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
+        let places = try catalogue.locations(of: row.id)
         var copy: Descriptor?
         for place in places where copy == nil {
             copy =
@@ -42,7 +42,7 @@ extension MainTree {
     /// Read.3: the row says main, and main does not have it.
     func noteMissing(_ row: Resource) {
         logger.warning("the main copy of a file is missing", metadata: ["inode": "\(row.id.rawValue)"])
-        catalogue.record("Read.3") { writer throws(CatalogueError) in try writer.markNotInMain(row.id) }
+        catalogue.record("Read.3", .markNotInMain(row.id))
     }
 
     // MARK: Out of the way
@@ -58,16 +58,14 @@ extension MainTree {
     ) throws(FileSystemError) -> Bool {
         guard try main.status(directory, name) != nil else { return false }
         let path = main.path(of: directory) + [name]
-        let id = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.addAside(path, reason, of: resource, now: currentTime())
-        }
+        let id = try catalogue.change(.powerLoss, .addAside(path, reason, of: resource, now: currentTime()))
         pass("aside.row")
         guard try main.moveAside(directory, name, path, id) else {
-            try catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.forgetAside(id) }
+            try catalogue.change(.processCrash, .forgetAside(id))
             return false
         }
         pass("aside.moved")
-        catalogue.record("Aside.2") { writer throws(CatalogueError) in try writer.settleAside(id) }
+        catalogue.record("Aside.2", .settleAside(id))
         counters.add(\.setAside)
         logger.error(
             "something in main was set aside: `backupfs aside` shows it and brings it back",

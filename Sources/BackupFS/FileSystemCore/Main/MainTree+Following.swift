@@ -41,7 +41,7 @@ extension MainTree {
     /// a main copy there is nothing to do: a recovery gives it all its names.
     func link(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(FileSystemError) {
         let directory = try directory(parent)
-        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: id) }
+        let places = try catalogue.locations(of: id)
         for place in places where !(place.parent == parent && place.name == name) {
             guard let copy = try main.openAny(try self.directory(place.parent), place.name) else { continue }
             let found = try copy.status()

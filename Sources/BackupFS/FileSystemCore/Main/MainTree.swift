@@ -55,9 +55,7 @@ final class MainTree: Sendable {
     ) throws(FileSystemError) -> Value? {
         try lock.shared { () throws(FileSystemError) in
             try directories.with(place.parent) { () throws(FileSystemError) -> Value? in
-                let row = try catalogue.read { reader throws(CatalogueError) in
-                    try reader.lookup(parent: place.parent, name: place.name)
-                }
+                let row = try catalogue.lookup(parent: place.parent, name: place.name)
                 guard row?.id == id else { return nil }
                 return try body(try directory(place.parent))
             }
@@ -74,9 +72,7 @@ final class MainTree: Sendable {
     ) throws(FileSystemError) {
         func movesDirectory() throws(FileSystemError) -> Bool {
             for (parent, name) in names {
-                let row = try catalogue.read { reader throws(CatalogueError) in
-                    try reader.lookup(parent: parent, name: name)
-                }
+                let row = try catalogue.lookup(parent: parent, name: name)
                 if row?.kind == .directory { return true }
             }
             return false
@@ -99,12 +95,12 @@ final class MainTree: Sendable {
 
     /// The directory that holds a resource's name, and the name; nil if it has none (any more).
     func location(of id: ResourceID) throws(FileSystemError) -> (parent: ResourceID, name: [UInt8])? {
-        try catalogue.read { reader throws(CatalogueError) in try reader.location(of: id) }
+        try catalogue.location(of: id)
     }
 
     /// The directory of main that a resource's names are in, made again if somebody removed it behind the mount.
     func directory(_ id: ResourceID) throws(FileSystemError) -> Descriptor {
-        guard let path = try catalogue.read({ reader throws(CatalogueError) in try reader.path(of: id) }) else {
+        guard let path = try catalogue.path(of: id) else {
             throw .catalogue(.noSuchResource)
         }
         do throws(FileSystemError) {
@@ -120,9 +116,7 @@ final class MainTree: Sendable {
         for name in path {
             let parent = id
             guard
-                let row = try catalogue.read({ reader throws(CatalogueError) in
-                    try reader.lookup(parent: parent, name: name)
-                })
+                let row = try catalogue.lookup(parent: parent, name: name)
             else { throw .catalogue(.noSuchResource) }
             do throws(FileSystemError) {
                 let shown = try forMain(row)
@@ -141,9 +135,7 @@ final class MainTree: Sendable {
     /// The row as main is to have it: without the mask of a list for the owning group.
     func forMain(_ row: Resource) throws(FileSystemError) -> Resource {
         guard row.kind != .symlink,
-            let value = try catalogue.read({ reader throws(CatalogueError) in
-                try reader.xattr(row.id, AccessControlList.access)
-            }), let list = AccessControlList(value)
+            let value = try catalogue.xattr(row.id, AccessControlList.access), let list = AccessControlList(value)
         else { return row }
         var row = row
         row.mode = list.mainMode(row.mode)

@@ -27,3 +27,6 @@ private func firstScalar(of bytes: ArraySlice<UInt8>) -> Unicode.Scalar? {
     case .emptyInput, .error: return nil
     }
 }
+
+/// A path for people, from its names.
+func displayPath(_ names: [[UInt8]]) -> String { displayPath(Array(names.joined(separator: [UInt8(ascii: "/")]))) }

@@ -10,9 +10,7 @@ extension OperatorDesk {
     func setAside(_ receive: @Sendable ([AsideReport]) async throws -> Void) async throws {
         var last: Int64 = 0
         while true {
-            let page = try await catalogue.ask { [last] reader throws(CatalogueError) in
-                try reader.setAside(after: last, limit: Self.asidePage)
-            }
+            let page = try await catalogue.ask(.setAside(after: last, limit: Self.asidePage))
             guard let end = page.last else { return }
             try await receive(page.map(AsideReport.init))
             last = end.id
@@ -20,12 +18,12 @@ extension OperatorDesk {
     }
 
     func restoreAside(_ id: Int64) async throws -> AsideReport {
-        guard let entry = try await catalogue.ask({ reader throws(CatalogueError) in try reader.setAside(id) }) else {
+        guard let entry = try await catalogue.ask(.setAside(id)) else {
             throw Self.noSuchAside(id)
         }
         do throws(FileSystemError) {
             var report = AsideReport(entry)
-            report.key = displayPath(Array(try aside.bringBack(id).joined(separator: [UInt8(ascii: "/")])))
+            report.key = displayPath(try aside.bringBack(id))
             return report
         } catch .catalogue(.nameTaken) {
             throw OperatorError(
@@ -53,7 +51,7 @@ extension OperatorDesk {
 extension AsideReport {
     fileprivate init(_ entry: AsideEntry) {
         self.init(
-            id: entry.id, key: displayPath(Array(entry.path.joined(separator: [UInt8(ascii: "/")]))),
+            id: entry.id, key: displayPath(entry.path),
             reason: entry.reason.text, since: Date(timeIntervalSince1970: Double(entry.since) / 1e9))
     }
 }

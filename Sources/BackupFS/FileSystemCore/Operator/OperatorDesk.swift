@@ -48,7 +48,7 @@ final class OperatorDesk: FileSystemOperator {
     private static let page = 256
 
     func status() async throws -> StatusReport {
-        let counts = try await catalogue.ask { reader throws(CatalogueError) in try reader.counts() }
+        let counts = try await catalogue.ask(.counts)
         let counters = counters.now
         return StatusReport(
             main: tree.main.path, mountpoint: mountPoint.withLock { $0 },
@@ -69,15 +69,7 @@ final class OperatorDesk: FileSystemOperator {
 
     /// How far the files are that main held at the first mount; how many they were is counted once.
     private func adoption() async throws(FileSystemError) -> StatusReport.Adoption {
-        let known = adoptedFiles.withLock { $0 }
-        let found = try await catalogue.ask { reader throws(CatalogueError) -> (files: Int, pending: Int)? in
-            guard let first = try reader.setting(Setting.firstAdopted).flatMap({ Int64($0) }).map(ResourceID.init),
-                let last = try reader.setting(Setting.lastAdopted).flatMap({ Int64($0) }).map(ResourceID.init)
-            else { return nil }
-            let pending = try reader.filesNotInBackup(from: first, through: last)
-            if let known { return (known, pending) }
-            return (try reader.files(from: first, through: last), pending)
-        }
+        let found = try await catalogue.ask(.adoption(known: adoptedFiles.withLock { $0 }))
         guard let found else { return .init(files: 0, backedUp: 0) }
         adoptedFiles.withLock { $0 = found.files }
         return .init(files: found.files, backedUp: found.files - found.pending)
@@ -85,7 +77,7 @@ final class OperatorDesk: FileSystemOperator {
 
     func info(path: [UInt8]) async throws -> ResourceReport {
         let names = path.split(separator: UInt8(ascii: "/")).map(Array.init)
-        let found = try await catalogue.ask { reader throws(CatalogueError) in try reader.resource(atPath: names) }
+        let found = try await catalogue.ask(.resource(atPath: names))
         guard let row = found else {
             throw OperatorError(message: "\(displayPath(path)): no such file in the catalogue")
         }
@@ -95,7 +87,7 @@ final class OperatorDesk: FileSystemOperator {
             key: displayPath(path), status: .init(row.status), createdAt: date(row.createdAt),
             deletedAt: row.deletedAt.map(date), stored: StoredIn(main: row.inMain, backup: row.inBackup),
             size: shown.size,
-            version: try await catalogue.ask { reader throws(CatalogueError) in try reader.versionNumber(of: row.id) },
+            version: try await catalogue.ask(.versionNumber(of: row.id)),
             sha256: version.map { hexadecimal($0.sha256) }, backupKey: version.map { store.fullKey($0.key) },
             lastError: row.lastError)
     }
@@ -103,17 +95,14 @@ final class OperatorDesk: FileSystemOperator {
     func leftovers(
         _ receive: @Sendable ([LeftoverReport]) async throws -> Void
     ) async throws {
-        var position: CatalogueReader.LeftoverPosition? = .start
+        var position: LeftoverPosition? = .start
         while let start = position {
-            let (rows, next) = try await catalogue.ask { reader throws(CatalogueError) in
-                let found = try reader.leftovers(from: start, limit: Self.page)
-                let rows = try found.page.map { leftover throws(CatalogueError) in
-                    LeftoverReport(
-                        key: try Self.shownPath(leftover.resource, reader), reason: leftover.reason.text,
-                        stored: StoredIn(main: leftover.resource.inMain, backup: leftover.resource.inBackup),
-                        since: date(leftover.since), lastError: leftover.lastError)
-                }
-                return (rows, found.next)
+            let (found, next) = try await catalogue.ask(.leftovers(from: start, limit: Self.page))
+            let rows = found.map { leftover in
+                LeftoverReport(
+                    key: displayPath(leftover.path), reason: leftover.reason.text,
+                    stored: StoredIn(main: leftover.resource.inMain, backup: leftover.resource.inBackup),
+                    since: date(leftover.since), lastError: leftover.lastError)
             }
             if !rows.isEmpty { try await receive(rows) }
             position = next
@@ -132,16 +121,11 @@ final class OperatorDesk: FileSystemOperator {
         dryRun: Bool, _ receive: @Sendable ([CleanReport.Step]) async throws -> Void
     ) async throws -> CleanReport {
         var report = CleanReport(uploaded: 0, removed: 0, failed: 0, remaining: 0)
-        var position: CatalogueReader.LeftoverPosition? = .start
+        var position: LeftoverPosition? = .start
         while let start = position {
-            let (page, steps, next) = try await catalogue.ask { reader throws(CatalogueError) in
-                let found = try reader.leftovers(from: start, limit: Self.page)
-                let steps = try found.page.map { leftover throws(CatalogueError) in
-                    CleanReport.Step(
-                        key: try Self.shownPath(leftover.resource, reader), action: leftover.reason.action,
-                        reason: leftover.reason.text)
-                }
-                return (found.page, steps, found.next)
+            let (page, next) = try await catalogue.ask(.leftovers(from: start, limit: Self.page))
+            let steps = page.map {
+                CleanReport.Step(key: displayPath($0.path), action: $0.reason.action, reason: $0.reason.text)
             }
             if !dryRun {
                 await finish(page, &report)
@@ -151,12 +135,12 @@ final class OperatorDesk: FileSystemOperator {
             try Task.checkCancellation()
             position = next
         }
-        report.remaining = try await catalogue.ask { reader throws(CatalogueError) in try reader.leftoverCount() }
+        report.remaining = try await catalogue.ask(.leftoverCount)
         return report
     }
 
     /// Does now what a page of leftovers needs, a few at a time.
-    private func finish(_ page: [CatalogueReader.Leftover], _ report: inout CleanReport) async {
+    private func finish(_ page: [Leftover], _ report: inout CleanReport) async {
         typealias Outcome = (action: CleanReport.Action, succeeded: Bool)
         let outcomes = await withTaskGroup(of: Outcome.self) { group in
             var outcomes: [Outcome] = []
@@ -179,21 +163,19 @@ final class OperatorDesk: FileSystemOperator {
     }
 
     /// Does now what a leftover needs; false if that failed.
-    private func finish(_ leftover: CatalogueReader.Leftover) async -> Bool {
+    private func finish(_ leftover: Leftover) async -> Bool {
         let row = leftover.resource
         do throws(FileSystemError) {
             switch leftover.reason {
             case .notInBackup, .inNoStorage:
                 let file = files.acquire(row.id)
                 defer { files.release(file) }
-                file.load(try catalogue.liveRow(row.id))
+                file.load(try catalogue.row(row.id))
                 if leftover.reason == .inNoStorage, let version = try catalogue.storedVersion(of: row),
                     try await recoverer.isInBackup(version, deadline: settings.deadline(size: 0))
                 {
                     // The store says otherwise now.
-                    try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-                        try writer.markInBackup(row.id)
-                    }
+                    try await catalogue.changeLater(.powerLoss, .markInBackup(row.id))
                     return true
                 }
                 file.content { if !$0.needsUpload { $0.uploadWanted() } }
@@ -201,11 +183,9 @@ final class OperatorDesk: FileSystemOperator {
                 return true
             case .deletedButStored, .supersededVersion, .abandonedVersion:
                 if row.status == .deleted { await remover.finishDelete(row) }
-                let versions = try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                    try writer.reader.unwantedVersions(of: row.id)
-                }
+                let versions = try catalogue.unwantedVersions(of: row.id)
                 let succeeded = await remover.removeVersions(versions.map { ($0, 0) })
-                guard let after = try catalogue.read({ reader throws(CatalogueError) in try reader.resource(row.id) })
+                guard let after = try catalogue.resource(row.id)
                 else {
                     return succeeded
                 }
@@ -223,17 +203,12 @@ final class OperatorDesk: FileSystemOperator {
     }
 
     func sync(progress: @Sendable (SyncProgress) -> Void) async throws {
-        let last = try await catalogue.ask { reader throws(CatalogueError) in
-            (upload: try reader.lastAcknowledgedUpload(), journal: try reader.lastJournalEntry())
-        }
+        let last = try await catalogue.ask(.waitedFor)
         try await makeUploadsDue(through: last.upload)
         var shown: SyncProgress?
         while true {
-            let now = try await catalogue.ask { reader throws(CatalogueError) in
-                SyncProgress(
-                    uploads: try reader.acknowledgedUploads(through: last.upload),
-                    journal: try reader.journalEntries(through: last.journal))
-            }
+            let waiting = try await catalogue.ask(.waiting(for: last))
+            let now = SyncProgress(uploads: waiting.uploads, journal: waiting.journal)
             if now != shown { progress(now) }
             shown = now
             if now.remaining == 0 { return }
@@ -247,26 +222,17 @@ final class OperatorDesk: FileSystemOperator {
     private func makeUploadsDue(through last: ResourceID) async throws(FileSystemError) {
         var first = ResourceID(0)
         while true {
-            let ids = try await catalogue.ask { [first] reader throws(CatalogueError) in
-                try reader.acknowledgedUploads(after: first, through: last, limit: Self.page)
-            }
+            let ids = try await catalogue.ask(.acknowledgedUploads(after: first, through: last, limit: Self.page))
             guard let next = ids.last else { return }
-            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                for id in ids { try writer.postpone(id, until: currentTime()) }
-            }
+            try await catalogue.changeLater(.processCrash, .postpone(ids, until: currentTime()))
             first = next
         }
-    }
-
-    /// Where a resource is, or was before it was deleted, for people.
-    private static func shownPath(_ row: Resource, _ reader: CatalogueReader) throws(CatalogueError) -> String {
-        displayPath(Array(try reader.lastPath(of: row.id).joined(separator: [UInt8(ascii: "/")])))
     }
 }
 
 private func date(_ time: Nanoseconds) -> Date { Date(timeIntervalSince1970: Double(time) / 1e9) }
 
-extension CatalogueReader.Leftover.Reason {
+extension Leftover.Reason {
     /// The reason in words.
     fileprivate var text: String {
         switch self {

@@ -2,48 +2,46 @@
 
 import Catalogue
 import Logging
-import ObjectStorage
 
 /// The way of every part of the core to the catalogue.
-final class CatalogueClient: Sendable {
-    let catalogue: ResourceCatalogue
+final class CatalogueClient: CatalogueAnswering, Sendable {
+    let catalogue: any ResourceCatalogue
     /// Who is woken when work is recorded.
     let work: WorkSignal
     private let counters: Counters
     private let logger: Logger
 
-    init(_ catalogue: ResourceCatalogue, work: WorkSignal, counters: Counters, logger: Logger) {
+    init(_ catalogue: any ResourceCatalogue, work: WorkSignal, counters: Counters, logger: Logger) {
         self.catalogue = catalogue
         self.work = work
         self.counters = counters
         self.logger = logger
     }
 
-    /// Reads a consistent snapshot, on this thread.
-    func read<Value>(_ body: (CatalogueReader) throws(CatalogueError) -> Value) throws(FileSystemError) -> Value {
-        do throws(CatalogueError) { return try catalogue.read(body) } catch { throw .catalogue(error) }
+    func answer<Answer>(
+        _ body: (any CatalogueQuestions) throws(CatalogueError) -> Answer
+    ) throws(FileSystemError) -> Answer {
+        do throws(CatalogueError) { return try catalogue.answer(body) } catch { throw .catalogue(error) }
     }
 
     /// Asks the catalogue beside the readers that lookups need, on no thread of ours.
-    func ask<Value: Sendable>(
-        _ body: @escaping @Sendable (CatalogueReader) throws(CatalogueError) -> Value
-    ) async throws(FileSystemError) -> Value {
-        do throws(CatalogueError) { return try await catalogue.ask(body) } catch { throw .catalogue(error) }
+    func ask<Answer>(_ question: CatalogueQuestion<Answer>) async throws(FileSystemError) -> Answer {
+        do throws(CatalogueError) { return try await catalogue.ask(question) } catch { throw .catalogue(error) }
     }
 
     /// Changes the catalogue and waits, on this thread, until that is committed.
-    func change<Value: Sendable>(
-        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
-    ) throws(FileSystemError) -> Value {
-        do throws(CatalogueError) { return try catalogue.change(durability, body) } catch { throw .catalogue(error) }
+    func change<Outcome>(
+        _ durability: Durability, _ change: CatalogueChange<Outcome>
+    ) throws(FileSystemError) -> Outcome {
+        do throws(CatalogueError) { return try catalogue.change(durability, change) } catch { throw .catalogue(error) }
     }
 
     /// Changes the catalogue and suspends until that is committed.
-    func changeLater<Value: Sendable>(
-        _ durability: Durability, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Value
-    ) async throws(FileSystemError) -> Value {
+    func changeLater<Outcome>(
+        _ durability: Durability, _ change: CatalogueChange<Outcome>
+    ) async throws(FileSystemError) -> Outcome {
         do throws(CatalogueError) {
-            return try await catalogue.changeLater(durability, body)
+            return try await catalogue.changeLater(durability, change)
         } catch {
             throw .catalogue(error)
         }
@@ -54,40 +52,42 @@ final class CatalogueClient: Sendable {
         do throws(CatalogueError) { try await catalogue.becomeDurable() } catch { throw .catalogue(error) }
     }
 
+    /// Throws if the catalogue's own data are damaged; reads all of them.
+    func checkIntegrity() throws(FileSystemError) {
+        do throws(CatalogueError) { try catalogue.checkIntegrity() } catch { throw .catalogue(error) }
+    }
+
+    /// Ends every use of the catalogue.
+    func close() throws(FileSystemError) {
+        do throws(CatalogueError) { try catalogue.close() } catch { throw .catalogue(error) }
+    }
+
     /// Notes a fact that the next start would find out by itself; a failure is logged.
     ///
     /// `patiently`: nobody asks for it soon, so it may wait for the next change.
-    func record(
-        _ what: String, patiently: Bool = false,
-        _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void
-    ) {
-        catalogue.record(patiently: patiently, body) { [self] error in if let error { noteUnrecorded(what, error) } }
+    func record(_ step: String, patiently: Bool = false, _ change: CatalogueChange<Void>) {
+        catalogue.record(change, patiently: patiently) { [self] result in
+            if case .failure(let error) = result { noteUnrecorded(step, error) }
+        }
     }
 
     /// Notes that the background has something to do, and wakes it when that is committed: earlier it would not see it.
-    func recordWork(_ what: String, _ body: @escaping @Sendable (CatalogueWriter) throws(CatalogueError) -> Void) {
-        catalogue.record(body) { [self] error in
-            if let error { noteUnrecorded(what, error) }
+    ///
+    /// `finished` is told what the change answered; it must not wait.
+    func recordWork<Outcome>(
+        _ step: String, _ change: CatalogueChange<Outcome>, finished: @escaping @Sendable (Outcome) -> Void = { _ in }
+    ) {
+        catalogue.record(change, patiently: false) { [self] result in
+            switch result {
+            case .success(let outcome): finished(outcome)
+            case .failure(let error): noteUnrecorded(step, error)
+            }
             work.wake()
         }
     }
 
-    private func noteUnrecorded(_ what: String, _ error: CatalogueError) {
+    private func noteUnrecorded(_ step: String, _ error: CatalogueError) {
         counters.add(\.catalogueFailures)
-        logger.error("the catalogue could not record a step", metadata: ["step": "\(what)", "error": "\(error)"])
-    }
-
-    /// The live row, or ENOENT.
-    func liveRow(_ id: ResourceID) throws(FileSystemError) -> Resource {
-        guard let row = try read({ reader throws(CatalogueError) in try reader.resource(id) }) else {
-            throw .catalogue(.noSuchResource)
-        }
-        return row
-    }
-
-    /// The version in backup that a row names.
-    func storedVersion(of row: Resource) throws(FileSystemError) -> Version? {
-        guard let id = row.version else { return nil }
-        return try read { reader throws(CatalogueError) in try reader.version(id) }
+        logger.error("the catalogue could not record a step", metadata: ["step": "\(step)", "error": "\(error)"])
     }
 }

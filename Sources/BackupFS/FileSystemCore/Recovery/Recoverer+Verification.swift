@@ -36,21 +36,18 @@ extension Recoverer {
         _ file: FileState, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
         guard let (descriptor, stamp) = file.content({ $0.comparison }) else { return }
-        let row = try catalogue.liveRow(file.id)
+        let row = try catalogue.row(file.id)
         guard row.inBackup, let version = try catalogue.storedVersion(of: row) else {
             file.content { $0.copyIsAllThereIs() }
-            return catalogue.recordWork("Read.2") { writer throws(CatalogueError) in
-                try writer.markNeedsUpload(row.id, due: currentTime())
-            }
+            return catalogue.recordWork("Read.2", .needsUpload(row.id, due: currentTime()))
         }
         let status = try descriptor.status()
         guard Int64(status.st_size) == version.size,
             try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         file.content { $0.copyCompared(descriptor, at: stamp, .init(status)) }
-        catalogue.record("Read.2") { writer throws(CatalogueError) in
-            try writer.markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
-        }
+        catalogue.record(
+            "Read.2", .markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim)))
     }
 
     /// Whether a file's content is the version's; false also if it cannot be read.

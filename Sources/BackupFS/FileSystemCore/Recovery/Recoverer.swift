@@ -42,7 +42,7 @@ final class Recoverer: Sendable {
     ///
     /// Waits as long as the object comes: the store ends it when nothing has come for long enough.
     func recover(_ file: FileState) async throws(FileSystemError) {
-        let size = (try? catalogue.liveRow(file.id).size) ?? 0
+        let size = (try? catalogue.row(file.id).size) ?? 0
         let deadline = settings.deadline(size: size)
         try await files.once(file, .recovery, unless: \.hasCopy, deadline: .now + FileSystemSettings.forEver) {
             () async throws(FileSystemError) in
@@ -63,7 +63,7 @@ final class Recoverer: Sendable {
         var lastError = FileSystemError.inNoStorage
         for _ in 1...Self.recoveryAttempts {
             let stamp = file.content { $0.stamp }
-            let row = try catalogue.liveRow(file.id)
+            let row = try catalogue.row(file.id)
             // What arrived in backup last, though no row says so (any more): its close may have returned.
             if row.needsUpload, try await fetchBegunUpload(file, row, deadline: deadline) != nil { return }
             // Read.4: does the row say backup?
@@ -82,11 +82,8 @@ final class Recoverer: Sendable {
                     lastError = .backup(.unreachable(reason: "an object was there and was not"))
                     continue
                 }
-                let isLost = try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-                    guard try writer.reader.resource(row.id)?.version == version.id else { return false }
-                    try writer.markNotInBackup(row.id, error: "no storage has the file")
-                    return true
-                }
+                let isLost = try await catalogue.changeLater(
+                    .powerLoss, .loseVersion(version, error: "no storage has the file"))
                 if isLost { throw .inNoStorage }
             } catch .backup(.corrupted(let key, let reason)) {
                 lastError = .backup(.corrupted(key: key, reason: reason))
@@ -102,7 +99,7 @@ final class Recoverer: Sendable {
     func fetchBegunUpload(
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
-        guard let begun = try catalogue.read({ reader throws(CatalogueError) in try reader.begunUpload(row.id) }) else {
+        guard let begun = try catalogue.begunUpload(row.id) else {
             return nil
         }
         do throws(FileSystemError) {
@@ -121,14 +118,14 @@ final class Recoverer: Sendable {
     /// `stamp` is the count of changes from when main had no copy.
     func noteLostChange(_ file: FileState, stamp: Content<Descriptor>.Stamp) async throws(FileSystemError) {
         let id = file.id
-        let isLost = try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-            // A write that came since is waiting for its upload.
-            guard file.content({ $0.changeLosing(stamp) }) else { return false }
-            try writer.settleUpload(id, now: currentTime())
-            try writer.noteError(
-                id, error: "a change was lost with its main copy before it was backed up", now: currentTime())
-            return true
-        }
+        let isLost = try await catalogue.changeLater(
+            .processCrash,
+            .loseChange(
+                id, error: "a change was lost with its main copy before it was backed up", now: currentTime()
+            ) {
+                // A write that came since is waiting for its upload.
+                file.content { $0.changeLosing(stamp) }
+            })
         guard isLost else { return }
         file.content { $0.uploadNotNeeded(stamp) }
         catalogue.work.wake()
@@ -191,7 +188,7 @@ final class Recoverer: Sendable {
     ///
     /// Returns false if the resource has no name (any more).
     func placeInMain(_ file: FileState, _ stagedName: String, _ staged: Descriptor) throws(FileSystemError) -> Bool {
-        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: file.id) }
+        let places = try catalogue.locations(of: file.id)
         var isPlaced = false
         for (index, place) in places.enumerated() {
             let mayGoOn = try tree.atName(of: file.id, place) { (directory) throws(FileSystemError) in
@@ -221,7 +218,7 @@ final class Recoverer: Sendable {
     private func adoptMainCopy(
         _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
-        let places = try catalogue.read { reader throws(CatalogueError) in try reader.locations(of: row.id) }
+        let places = try catalogue.locations(of: row.id)
         var adopted: Descriptor?
         for place in places where adopted == nil {
             let found = try tree.atName(of: row.id, place) { (directory) throws(FileSystemError) in
@@ -250,9 +247,8 @@ final class Recoverer: Sendable {
         let status = try copy.status()
         let id = file.id
         // Not later: who opens the file next must find it in main.
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim))
-        }
+        try catalogue.change(
+            .processCrash, .markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim)))
         file.offer(copy, .compared)
     }
 }

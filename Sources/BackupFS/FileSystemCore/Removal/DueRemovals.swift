@@ -25,9 +25,7 @@ final class DueRemovals: Sendable {
         while !task.isStopped {
             let failures = counters.now.catalogueFailures
             let isReachable = health.isReachable
-            let due = try? catalogue.read { reader throws(CatalogueError) in
-                try reader.dueRemovals(now: currentTime(), limit: isReachable ? Self.removalsAtOnce : 1)
-            }
+            let due = try? catalogue.dueRemovals(now: currentTime(), limit: isReachable ? Self.removalsAtOnce : 1)
             if let due, !due.isEmpty {
                 await remover.removeVersions(due)
             } else {
@@ -40,7 +38,7 @@ final class DueRemovals: Sendable {
     }
 
     private func pause() -> Duration {
-        let next = try? catalogue.read { reader throws(CatalogueError) in try reader.nextDueRemoval() }
+        let next = try? catalogue.nextDueRemoval()
         guard let due = next ?? nil else { return .seconds(60) }
         return min(.seconds(60), max(.nanoseconds(max(0, due - currentTime())), .milliseconds(20)))
     }

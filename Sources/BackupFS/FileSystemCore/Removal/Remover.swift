@@ -40,9 +40,7 @@ final class Remover: Sendable {
     /// The caller holds the tree lock and the directory's lock. `intent` says that the resource lives on under another name.
     func removeFromMain(_ row: Resource, parent: ResourceID, name: [UInt8], intent: Int64? = nil) {
         do throws(FileSystemError) {
-            let live = try catalogue.read { reader throws(CatalogueError) in
-                try reader.lookup(parent: parent, name: name)
-            }
+            let live = try catalogue.lookup(parent: parent, name: name)
             // A live resource of that name has taken the place in main, and what it replaced is gone.
             if live == nil {
                 let directory = try tree.directory(parent)
@@ -56,13 +54,10 @@ final class Remover: Sendable {
             }
             pass("unlink.main")
             if let intent { return intents.noteFollowed(.name(intent)) }
-            catalogue.record("Delete.4") { writer throws(CatalogueError) in
-                try writer.markDeletedNotInMain(row.id)
-                if row.kind != .file { try writer.settle(row.id) }
-            }
+            catalogue.record("Delete.4", .markDeletedNotInMain(row.id, isDone: row.kind != .file))
         } catch .catalogue(.noSuchResource) {
             // The directory itself was deleted since: main has nothing of it any more.
-            catalogue.record("Delete.4") { writer throws(CatalogueError) in try writer.markDeletedNotInMain(row.id) }
+            catalogue.record("Delete.4", .markDeletedNotInMain(row.id, isDone: false))
         } catch {
             counters.add(\.removalsFailed)
             logger.error(
@@ -70,12 +65,9 @@ final class Remover: Sendable {
                 metadata: ["inode": "\(row.id.rawValue)", "error": "\(error)"])
             // The next start tries again to remove one of several names.
             guard intent == nil else { return }
-            catalogue.record("Delete.5") { writer throws(CatalogueError) in
-                let now = currentTime()
-                let attempts = try writer.reader.attempts(row.id)
-                try writer.recordFailure(
-                    row.id, error: "\(error)", next: now + RetryDelay.next(attempts: attempts), now: now)
-            }
+            catalogue.record(
+                "Delete.5",
+                .noteDeleteFailure(row.id, error: "\(error)", now: currentTime()) { RetryDelay.next(attempts: $0) })
         }
     }
 
@@ -84,13 +76,11 @@ final class Remover: Sendable {
         // A program still reads it, and may need backup for that.
         guard files.peek(row.id) == nil else { return postpone(row.id) }
         // A rename deleted it, and main may refuse that: then it lives again.
-        let isUndecided = try? catalogue.read { reader throws(CatalogueError) in try reader.isBeingReplaced(row.id) }
+        let isUndecided = try? catalogue.isBeingReplaced(row.id)
         guard isUndecided == false else { return postpone(row.id) }
         if row.inMain {
             tree.lock.shared {
-                let location = try? catalogue.read { reader throws(CatalogueError) in
-                    try reader.deletedLocation(of: row.id)
-                }
+                let location = try? catalogue.deletedLocation(of: row.id)
                 guard let location else { return postpone(row.id) }
                 tree.directories.with(location.parent) {
                     removeFromMain(row, parent: location.parent, name: location.name)
@@ -98,20 +88,11 @@ final class Remover: Sendable {
             }
         }
         pass("remove.main")
-        catalogue.recordWork("Delete.5") { writer throws(CatalogueError) in
-            // A rename that main could not follow has given it its name back.
-            guard let row = try writer.reader.resource(row.id), row.status == .deleted else { return }
-            try writer.abandonVersions(of: row.id, now: currentTime())
-            // What main would not let go is tried again when it is due.
-            guard !row.inMain else { return }
-            try writer.settle(row.id)
-        }
+        catalogue.recordWork("Delete.5", .handOverVersions(of: row.id, now: currentTime()))
     }
 
     private func postpone(_ id: ResourceID) {
-        catalogue.record("Delete.3") { writer throws(CatalogueError) in
-            try writer.postpone(id, until: currentTime() + 1_000_000_000)
-        }
+        catalogue.record("Delete.3", .postpone([id], until: currentTime() + 1_000_000_000))
     }
 
     /// Delete.5 and Delete.6 for versions that are superseded or deleted; false if one of them is still there.
@@ -158,9 +139,7 @@ final class Remover: Sendable {
             // Some at a time: closes wait for the same writer.
             for start in stride(from: 0, to: items.count, by: StoreHealth.rowsAtOnce) {
                 let some = items[start..<min(items.count, start + StoreHealth.rowsAtOnce)]
-                try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                    for item in some { try writer.forgetVersion(item.version.id) }
-                }
+                try await catalogue.changeLater(.processCrash, .forget(some.map(\.version.id)))
             }
             return true
         } catch {
@@ -181,7 +160,7 @@ final class Remover: Sendable {
             let delay =
                 isReachable && reason.isRefusal
                 ? RetryDelay.afterRefusal(attempts: item.attempts) : health.delay(attempts: item.attempts)
-            return (version: item.version, error: "\(reason)", next: now + delay)
+            return RemovalFailure(version: item.version, error: "\(reason)", next: now + delay)
         }
         for failure in failures {
             counters.add(\.removalsFailed)
@@ -190,16 +169,7 @@ final class Remover: Sendable {
                 metadata: ["key": "\(failure.version.key)", "error": "\(failure.error)"])
         }
         do throws(FileSystemError) {
-            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                for failure in failures {
-                    try writer.recordRemovalFailure(
-                        failure.version.id, error: failure.error, next: failure.next, now: now)
-                    guard let row = try writer.reader.resource(failure.version.resource), row.status == .deleted else {
-                        continue
-                    }
-                    try writer.noteError(row.id, error: failure.error, now: now)
-                }
-            }
+            try await catalogue.changeLater(.processCrash, .noteRemovalFailures(failures, now: now))
         } catch {
             counters.add(\.catalogueFailures)
             logger.error("the catalogue could not record a failure", metadata: ["error": "\(error)"])

@@ -84,10 +84,10 @@ final class Scheduler: Sendable {
 
     /// Nothing waits longer for its next attempt than the longest delay there is.
     func clampDueTimes() {
-        catalogue.recordWork("Clock") { [self] writer throws(CatalogueError) in
-            if try writer.clampDue(to: currentTime() + RetryDelay.longest, limit: StoreHealth.rowsAtOnce) {
-                clampDueTimes()
-            }
+        catalogue.recordWork(
+            "Clock", .clampDue(to: currentTime() + RetryDelay.longest, limit: StoreHealth.rowsAtOnce)
+        ) { [self] isMore in
+            if isMore { clampDueTimes() }
         }
     }
 }

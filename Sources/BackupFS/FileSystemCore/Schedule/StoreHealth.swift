@@ -68,8 +68,8 @@ final class StoreHealth: Sendable {
 
     /// Some at a time: closes wait for the same writer.
     private func makeFailuresDue(now: Nanoseconds) {
-        catalogue.recordWork("Background") { [self] writer throws(CatalogueError) in
-            if try writer.makeFailuresDue(now: now, limit: Self.rowsAtOnce) { makeFailuresDue(now: now) }
+        catalogue.recordWork("Background", .makeFailuresDue(now: now, limit: Self.rowsAtOnce)) { [self] isMore in
+            if isMore { makeFailuresDue(now: now) }
         }
     }
 }

@@ -29,18 +29,12 @@ final class ScrubSchedule: Sendable {
     private static let pauseAfterFailure = Duration.seconds(60)
     private static let pauseBetweenLooks = Duration.seconds(600)
 
-    /// Has the comparison begin at once: the bucket is a new one, and has nothing of what main has.
-    static func beginAtOnce(_ writer: CatalogueWriter) throws(CatalogueError) {
-        try writer.set(Setting.scrub, to: scrubAtOnce)
-    }
-
-    private static let scrubAtOnce = "now"
+    /// What the setting says when the comparison is to begin at once.
+    static let atOnce = "now"
 
     /// Compares what is due until the background is stopped; a mount has other things to do first.
     func run(_ task: Pacemaker) async {
-        let isUrgent = try? await catalogue.ask { reader throws(CatalogueError) in
-            try reader.setting(Setting.scrub) == Self.scrubAtOnce
-        }
+        let isUrgent = try? await catalogue.ask(.setting(Setting.scrub)) == Self.atOnce
         var pause = isUrgent == true ? .zero : min(Self.pauseBetweenLooks, settings.scrubInterval)
         while !task.isStopped {
             await task.sleep(atMost: pause)
@@ -84,22 +78,18 @@ final class ScrubSchedule: Sendable {
     private func keep(_ position: ScrubPosition) async throws(FileSystemError) {
         guard let json = try? JSONEncoder().encode(position) else { return }
         let text = String(decoding: json, as: UTF8.self)
-        try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-            try writer.set(Setting.scrub, to: text)
-        }
+        try await catalogue.changeLater(.processCrash, .set([Setting.scrub: text]))
         if position.isFinished { try await keep(finished: position.report) }
     }
 
     private func keep(finished report: ObjectReport) async throws(FileSystemError) {
         guard let json = try? JSONEncoder().encode(report) else { return }
         let text = String(decoding: json, as: UTF8.self)
-        try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-            try writer.set(Setting.scrubReport, to: text)
-        }
+        try await catalogue.changeLater(.processCrash, .set([Setting.scrubReport: text]))
     }
 
     private func scrubSetting<Value: Decodable & Sendable>(_ key: String) async throws(FileSystemError) -> Value? {
-        let text = try await catalogue.ask { reader throws(CatalogueError) in try reader.setting(key) }
+        let text = try await catalogue.ask(.setting(key))
         return text.flatMap { try? JSONDecoder().decode(Value.self, from: Data($0.utf8)) }
     }
 

@@ -71,13 +71,12 @@ final class Scrubber: Sendable {
         let theirs = page.filter { !$0.key.hasPrefix(Self.ownPrefix) }
         let sizes = Dictionary(theirs.map { ($0.key, $0.size) }) { _, last in last }
         // After the last page everything that is left of the catalogue should have been listed.
-        let end = page.last.map(\.key) ?? CatalogueReader.afterEveryKey
+        let end = page.last.map(\.key) ?? StoredObject.afterEveryKey
         var findings: [ObjectReport.Finding] = []
         while position.compared < end {
             let start = position.compared
-            let some = try await catalogue.ask { reader throws(CatalogueError) in
-                try reader.storedObjects(after: start, through: end, limit: StoreHealth.rowsAtOnce)
-            }
+            let some = try await catalogue.ask(
+                .storedObjects(after: start, through: end, limit: StoreHealth.rowsAtOnce))
             findings += try await compare(some, sizes, &position.report, deadline: deadline)
             position.compared = some.count < StoreHealth.rowsAtOnce ? end : some.last?.version.key ?? end
         }
@@ -130,9 +129,7 @@ final class Scrubber: Sendable {
         }
         let returned = back.map(\.version)
         if !returned.isEmpty {
-            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                for version in returned { try writer.noteReturn(of: version) }
-            }
+            try await catalogue.changeLater(.processCrash, .noteReturn(of: returned))
         }
         guard !lost.isEmpty else { return [] }
         // Another bucket than ours has none of our objects.
@@ -144,24 +141,15 @@ final class Scrubber: Sendable {
     private func note(
         _ lost: [LostObject], _ report: inout ObjectReport
     ) async throws(FileSystemError) -> [ObjectReport.Finding] {
-        var items: [(lost: LostObject, hasMainCopy: Bool)] = []
+        var items: [FoundLoss] = []
         for object in lost {
             let id = object.version.resource
-            let copy = try tree.mainCopy(catalogue.liveRow(id)) ?? nil
+            let copy = try tree.mainCopy(catalogue.row(id)) ?? nil
             if let copy { try giveTime(to: copy, of: id) }
-            items.append((object, copy != nil))
+            items.append(FoundLoss(version: object.version, hasMainCopy: copy != nil, error: object.error))
         }
         let known = items
-        let outcomes = try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-            var outcomes: [(loss: ObjectLoss, path: String)?] = []
-            for item in known {
-                let loss = try writer.noteLoss(
-                    of: item.lost.version, hasMainCopy: item.hasMainCopy, error: item.lost.error, now: currentTime())
-                let path = try writer.reader.lastPath(of: item.lost.version.resource)
-                outcomes.append(loss.map { ($0, displayPath(Array(path.joined(separator: [UInt8(ascii: "/")])))) })
-            }
-            return outcomes
-        }
+        let outcomes = try await catalogue.changeLater(.powerLoss, .noteLosses(known, now: currentTime()))
         var findings: [ObjectReport.Finding] = []
         for (object, outcome) in zip(lost, outcomes) {
             guard let outcome else { continue }
@@ -174,7 +162,7 @@ final class Scrubber: Sendable {
                 metadata: ["inode": "\(object.version.resource.rawValue)", "error": "\(object.error)"])
             findings.append(
                 .init(
-                    object: store.fullKey(object.version.key), problem: object.problem, key: outcome.path,
+                    object: store.fullKey(object.version.key), problem: object.problem, key: displayPath(outcome.path),
                     action: outcome.loss == .uploadedAgain ? "uploaded again from main" : "no storage has the file"))
         }
         catalogue.work.wake()
@@ -187,7 +175,7 @@ final class Scrubber: Sendable {
         let file = files.acquire(id)
         defer { files.release(file) }
         try file.contentGate.exclusive { () throws(FileSystemError) in
-            let row = try catalogue.liveRow(id)
+            let row = try catalogue.row(id)
             guard !row.needsUpload, !file.needsUpload else { return }
             try main.setAttributes(
                 of: copy, mode: nil, uid: nil, gid: nil, accessed: nil, modified: row.modified.timespec)
@@ -199,7 +187,7 @@ final class Scrubber: Sendable {
         in page: [ListedObject], after key: String?, _ report: inout ObjectReport, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> [ObjectReport.Finding] {
         let keys = page.map(\.key)
-        let known = try await catalogue.ask { reader throws(CatalogueError) in try reader.knownKeys(keys) }
+        let known = try await catalogue.ask(.knownKeys(keys))
         let unknown = keys.filter { !known.contains($0) }
         guard !unknown.isEmpty else { return [] }
         // One that was just removed, and its version forgotten, is not listed any more; one that is not, because others came

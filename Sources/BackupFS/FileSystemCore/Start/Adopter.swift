@@ -27,23 +27,19 @@ final class Adopter: Sendable {
     func adoptMain() throws(FileSystemError) {
         try adopt(below: [(.root, [])], isFirst: true)
         pass("adopt.main")
-        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.set(Setting.adopted, to: "yes")
-        }
+        try catalogue.change(.powerLoss, .set([Setting.adopted: "yes"]))
     }
 
     /// Makes rows for what lies under a name in main, and for everything below it.
     ///
     /// The caller holds the name still, or nobody uses the file system yet.
     func takeOver(_ parent: ResourceID, _ name: [UInt8]) throws(FileSystemError) {
-        guard let entry = try main.entry(try tree.directory(parent), name), let kind = entry.kind else { return }
-        let id = try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.adopt(kind, parent: parent, name: name, entry.attributes, isFirst: false)
+        guard let entry = try main.entry(try tree.directory(parent), name) else { return }
+        var linked: [MainStorage.Identity: ResourceID] = [:]
+        for directory in try adopt([entry], in: parent, &linked, isFirst: false) {
+            guard let path = try catalogue.path(of: directory.id) else { continue }
+            try adopt(below: [(directory.id, path)], isFirst: false)
         }
-        guard kind == .directory,
-            let path = try catalogue.read({ reader throws(CatalogueError) in try reader.path(of: id) })
-        else { return }
-        try adopt(below: [(id, path)], isFirst: false)
     }
 
     private func adopt(
@@ -52,29 +48,14 @@ final class Adopter: Sendable {
         var directories = top
         var skipped = 0
         // Hard links: the resource that the first name of a file got.
-        let linked = Mutex<[MainStorage.Identity: ResourceID]>([:])
+        var linked: [MainStorage.Identity: ResourceID] = [:]
         while let next = directories.popLast() {
             let found = try main.entries(next.path)
             let adoptable = found.filter {
                 $0.kind != nil && !(next.id == .root && $0.name == MainStorage.reservedName)
             }
             skipped += found.count { $0.kind == nil }
-            // One transaction a directory.
-            let children = try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                var children: [(id: ResourceID, name: [UInt8])] = []
-                for entry in adoptable {
-                    guard let kind = entry.kind else { continue }
-                    if let identity = entry.identity, let known = linked.withLock({ $0[identity] }) {
-                        try writer.adoptLink(known, parent: next.id, name: entry.name)
-                        continue
-                    }
-                    let id = try writer.adopt(
-                        kind, parent: next.id, name: entry.name, entry.attributes, isFirst: isFirst)
-                    if let identity = entry.identity { linked.withLock { $0[identity] = id } }
-                    if kind == .directory { children.append((id, entry.name)) }
-                }
-                return children
-            }
+            let children = try adopt(adoptable, in: next.id, &linked, isFirst: isFirst)
             pass("adopt.directory")
             for child in children { directories.append((child.id, next.path + [child.name])) }
         }
@@ -82,5 +63,28 @@ final class Adopter: Sendable {
             logger.warning(
                 "files of an unknown kind in main are not backed up and not shown", metadata: ["count": "\(skipped)"])
         }
+    }
+
+    /// Gives the entries of one directory their rows, in one transaction; returns those that are directories.
+    private func adopt(
+        _ entries: [MainStorage.Entry], in parent: ResourceID, _ linked: inout [MainStorage.Identity: ResourceID],
+        isFirst: Bool
+    ) throws(FileSystemError) -> [(id: ResourceID, name: [UInt8])] {
+        var adoptable: [Adoptable] = []
+        // Of two names of one file in this directory, the index of the first.
+        var sameAs: [Int?] = []
+        var firsts: [MainStorage.Identity: Int] = [:]
+        for entry in entries {
+            guard let kind = entry.kind else { continue }
+            sameAs.append(entry.identity.flatMap { firsts[$0] })
+            if let identity = entry.identity, firsts[identity] == nil { firsts[identity] = adoptable.count }
+            adoptable.append(
+                Adoptable(
+                    kind: kind, name: entry.name, attributes: entry.attributes,
+                    linkedTo: entry.identity.flatMap { linked[$0] }))
+        }
+        let ids = try catalogue.change(.processCrash, .adopt(adoptable, sameAs: sameAs, in: parent, isFirst: isFirst))
+        for (identity, index) in firsts where linked[identity] == nil { linked[identity] = ids[index] }
+        return zip(adoptable, ids).filter { $0.0.kind == .directory }.map { ($0.1, $0.0.name) }
     }
 }

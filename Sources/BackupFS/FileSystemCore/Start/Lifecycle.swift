@@ -35,15 +35,12 @@ final class Lifecycle: Sendable {
 
     /// Gives a new catalogue its name and its root directory.
     static func establish(_ catalogue: CatalogueClient, _ main: MainStorage) throws(FileSystemError) {
-        guard try catalogue.read({ reader throws(CatalogueError) in try reader.setting(Setting.catalogue) }) == nil
+        guard try catalogue.setting(Setting.catalogue) == nil
         else { return }
         let status = try main.root.status()
         let root = NewAttributes(mode: UInt32(status.st_mode) & 0o7777, uid: status.st_uid, gid: status.st_gid)
         let name = UUID().uuidString.lowercased()
-        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.createRoot(root, now: currentTime())
-            try writer.set(Setting.catalogue, to: name)
-        }
+        try catalogue.change(.powerLoss, .establish(root, name: name, now: currentTime()))
     }
 
     /// Repairs what the last run left unfinished, adopts what main holds at the first mount, and starts the background.
@@ -52,15 +49,13 @@ final class Lifecycle: Sendable {
     func start() throws(FileSystemError) {
         try main.emptyStaging()
         main.reserve.establish()
-        let last = try catalogue.read { reader throws(CatalogueError) in
-            (
-                boot: try reader.setting(Setting.boot), mount: try reader.setting(Setting.mount),
-                clean: try reader.setting(Setting.cleanStop), synced: try reader.setting(Setting.mainSynced),
-                adopted: try reader.setting(Setting.adopted)
-            )
-        }
+        let last = (
+            boot: try catalogue.setting(Setting.boot), mount: try catalogue.setting(Setting.mount),
+            clean: try catalogue.setting(Setting.cleanStop), synced: try catalogue.setting(Setting.mainSynced),
+            adopted: try catalogue.setting(Setting.adopted)
+        )
         if last.clean != "yes", last.boot != nil {
-            do throws(CatalogueError) { try catalogue.catalogue.checkIntegrity() } catch { throw .catalogue(error) }
+            try catalogue.checkIntegrity()
         }
         let boot = Self.bootIdentifier()
         let mount = main.mountIdentifier()
@@ -70,12 +65,11 @@ final class Lifecycle: Sendable {
             mainMayBeTorn: last.synced != "yes" && last.boot != nil && isOtherCache,
             isUnclean: last.synced != "yes" && last.boot != nil, isAdopted: last.adopted != nil)
         pass("start.repaired")
-        try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.set(Setting.boot, to: boot)
-            try writer.set(Setting.mount, to: mount)
-            try writer.set(Setting.cleanStop, to: "no")
-            try writer.set(Setting.mainSynced, to: "no")
-        }
+        try catalogue.change(
+            .powerLoss,
+            .set([
+                Setting.boot: boot, Setting.mount: mount, Setting.cleanStop: "no", Setting.mainSynced: "no",
+            ]))
         if last.adopted == nil { try adopter.adoptMain() }
         scheduler.start()
     }
@@ -98,11 +92,10 @@ final class Lifecycle: Sendable {
             // What programs wrote and never had acknowledged is on the disk from here on, whatever the uploads do.
             try repairer.tree.sync()
             pass("stop.synced")
-            try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-                try writer.set(Setting.mainSynced, to: "yes")
-                if isQuiet { try writer.set(Setting.cleanStop, to: "yes") }
-            }
-            do throws(CatalogueError) { try catalogue.catalogue.close() } catch { throw .catalogue(error) }
+            var settings = [Setting.mainSynced: "yes"]
+            if isQuiet { settings[Setting.cleanStop] = "yes" }
+            try await catalogue.changeLater(.powerLoss, .set(settings))
+            try catalogue.close()
         } catch {
             logger.warning("the catalogue was not closed cleanly", metadata: ["error": "\(error)"])
         }

@@ -8,17 +8,12 @@ import Linux
 extension Repairer {
     /// Compares the directories that changed since the last checkpoint with the catalogue, which is right.
     func repairNames() throws(FileSystemError) {
-        let known = try catalogue.read { reader throws(CatalogueError) in
-            (
-                checkpoint: try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0,
-                directories: try reader.directories()
-            )
-        }
+        let checkpoint = try catalogue.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
         var unlinked: [Place] = []
-        for row in known.directories {
+        for row in try catalogue.directories() {
             let directory = try tree.directory(row.id)
             let modified = Nanoseconds(try directory.status().st_mtim)
-            guard max(row.changed, modified) >= known.checkpoint else { continue }
+            guard max(row.changed, modified) >= checkpoint else { continue }
             unlinked += try repairNames(in: row.id, directory)
             pass("repair.directory")
         }
@@ -35,7 +30,7 @@ extension Repairer {
 
     /// Returns the names that files with others lack.
     private func repairNames(in id: ResourceID, _ directory: Descriptor) throws(FileSystemError) -> [Place] {
-        let rows = try catalogue.read { reader throws(CatalogueError) in try reader.list(id, after: 0, limit: .max) }
+        let rows = try catalogue.list(id, after: 0, limit: .max)
         var missing: [[UInt8]: Resource] = [:]
         for row in rows { missing[row.name] = row.resource }
         for entry in try main.entries(in: directory) {
@@ -62,9 +57,8 @@ extension Repairer {
                 // Its creation was never acknowledged by a close, and no storage has a byte of it.
                 logger.warning(
                     "a file that was being created is lost with the power", metadata: ["inode": "\(row.id.rawValue)"])
-                try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                    _ = try writer.delete(parent: id, name: name, directory: false, now: currentTime())
-                }
+                _ = try catalogue.change(
+                    .processCrash, .delete(parent: id, name: name, directory: false, now: currentTime()))
             case .file:
                 if row.linkCount > 1 { unlinked.append(Place(resource: row.id, parent: id, name: name)) }
             }
@@ -86,10 +80,8 @@ extension Repairer {
     /// Whether no storage can have a byte of the file: nobody was told that it is kept.
     private func isNowhere(_ row: Resource) throws(FileSystemError) -> Bool {
         guard !row.inBackup else { return false }
-        return try catalogue.read { reader throws(CatalogueError) in
-            if try reader.isAdopted(row.id) { return false }
-            return try !reader.hasBegunUpload(row.id)
-        }
+        if try catalogue.isAdopted(row.id) { return false }
+        return try !catalogue.hasBegunUpload(row.id)
     }
 
     /// A name that the catalogue does not have: a deletion that main has lost, a creation that the catalogue has lost, or
@@ -112,10 +104,8 @@ extension Repairer {
     private func deletedResource(
         _ entry: MainStorage.Entry, in id: ResourceID
     ) throws(FileSystemError) -> ResourceID? {
-        try catalogue.read { reader throws(CatalogueError) in
-            try reader.deletedResource(
-                parent: id, name: entry.name, mainInode: entry.attributes.inode, changed: entry.attributes.changed)
-        }
+        try catalogue.deletedResource(
+            parent: id, name: entry.name, mainInode: entry.attributes.inode, changed: entry.attributes.changed)
     }
 
     /// Removes what was deleted and has come back, a directory with what was deleted in it; false if something else is in it.

@@ -41,48 +41,43 @@ final class Repairer: Sendable {
 
     /// Renames that the catalogue made and main may not have followed.
     private func repeatRenames(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for intent in try catalogue.read({ reader throws(CatalogueError) in try reader.renameIntents() }) {
+        for intent in try catalogue.renameIntents() {
             if mainMayBeTorn || !intent.isFollowed,
-                let moved = try catalogue.read({ reader throws(CatalogueError) in try reader.resource(intent.resource) }
-                ),
+                let moved = try catalogue.resource(intent.resource),
                 moved.status != .deleted
             {
                 try repeatRename(intent, moved)
             }
             pass("repair.rename")
             try tree.sync()
-            try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                try writer.finishRename(intent.id, replaced: intent.replaced)
-            }
+            try catalogue.change(.powerLoss, .finish([.rename(intent.id, replaced: intent.replaced)]))
         }
     }
 
     /// Names that living resources got or lost, and main may not have followed.
     private func repeatNames(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for intent in try catalogue.read({ reader throws(CatalogueError) in try reader.nameIntents() }) {
-            let live = try catalogue.read { reader throws(CatalogueError) in
-                try reader.lookup(parent: intent.parent, name: intent.name)
-            }
+        for intent in try catalogue.nameIntents() {
+            let live = try catalogue.lookup(parent: intent.parent, name: intent.name)
             if intent.isFollowed, !mainMayBeTorn {
                 // Nothing to repeat.
             } else if live?.id == intent.resource {
                 try tree.link(intent.resource, parent: intent.parent, name: intent.name)
             } else if live == nil,
-                try catalogue.read({ reader throws(CatalogueError) in try reader.resource(intent.parent) })?.status
+                try catalogue.resource(intent.parent)?.status
                     == .created
             {
                 _ = try main.remove(try tree.directory(intent.parent), intent.name, isDirectory: false)
             }
             pass("repair.name")
             try tree.sync()
-            try catalogue.change(.powerLoss) { writer throws(CatalogueError) in try writer.finishNameIntent(intent.id) }
+            try catalogue.change(.powerLoss, .finish([.name(intent.id)]))
         }
     }
 
-    private func repeatRename(_ intent: CatalogueReader.RenameIntent, _ moved: Resource) throws(FileSystemError) {
-        let parents = try catalogue.read { reader throws(CatalogueError) in
-            (try reader.resource(intent.sourceParent)?.status, try reader.resource(intent.targetParent)?.status)
-        }
+    private func repeatRename(_ intent: RenameIntent, _ moved: Resource) throws(FileSystemError) {
+        let parents = (
+            try catalogue.resource(intent.sourceParent)?.status, try catalogue.resource(intent.targetParent)?.status
+        )
         // A directory that was deleted since was empty then: main had followed.
         guard parents.0 != .deleted, parents.1 != .deleted else { return }
         let source = try tree.directory(intent.sourceParent)
@@ -101,12 +96,10 @@ final class Repairer: Sendable {
         // Main has followed already, or never had the source. What has the target's name is the moved one, unless it is
         // known to be what the rename replaced.
         guard let replacedID = intent.replaced,
-            let replaced = try catalogue.read({ reader throws(CatalogueError) in try reader.resource(replacedID) }),
+            let replaced = try catalogue.resource(replacedID),
             replaced.mainInode != 0, replaced.mainInode != intent.sourceInode,
             let found = try main.status(target, intent.targetName), UInt64(found.st_ino) == replaced.mainInode,
-            try catalogue.read({ reader throws(CatalogueError) in
-                try reader.lookup(parent: intent.targetParent, name: intent.targetName)
-            })?.id == moved.id
+            try catalogue.lookup(parent: intent.targetParent, name: intent.targetName)?.id == moved.id
         else { return }
         try tree.clearTheWay(target, intent.targetName)
     }
@@ -115,7 +108,7 @@ final class Repairer: Sendable {
     ///
     /// A file that was in main and is not any more stays, as a leftover: that local files are absent erases nothing (I8).
     private func finishCreations(mainMayBeTorn: Bool) throws(FileSystemError) {
-        let unfinished = try catalogue.read { reader throws(CatalogueError) in try reader.creating() }
+        let unfinished = try catalogue.creating()
         for row in unfinished where !row.inMain && (mainMayBeTorn || !row.needsUpload) {
             let isThere = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 let found = try main.status(directory, name).map { $0.st_mode & S_IFMT }
@@ -137,16 +130,9 @@ final class Repairer: Sendable {
             let inode = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 try main.inode(directory, name)
             }
-            try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                if isThere ?? false {
-                    try writer.markInMain(row.id, inode: inode ?? 0)
-                } else if try writer.reader.hasBegunUpload(row.id) {
-                    // Its close may have returned.
-                    try writer.markNeedsUpload(row.id, due: nil)
-                } else {
-                    try writer.undoCreate(row.id, now: currentTime())
-                }
-            }
+            try catalogue.change(
+                .processCrash,
+                .finishCreation(row.id, inode: isThere == true ? inode ?? 0 : nil, now: currentTime()))
         }
     }
 
@@ -155,28 +141,22 @@ final class Repairer: Sendable {
     /// Whether the object exists is not known, so it is removed. The next upload of the other files decides: the same
     /// content goes to the same key again.
     private func abandonUnwantedUploads() throws(FileSystemError) {
-        let versions = try catalogue.read { reader throws(CatalogueError) in try reader.unwantedUploads() }
+        let versions = try catalogue.unwantedUploads()
         guard !versions.isEmpty else { return }
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            for version in versions { try writer.abandonVersion(version.id, now: currentTime()) }
-        }
+        try catalogue.change(.processCrash, .abandon(versions.map(\.id), now: currentTime()))
     }
 
     /// Files whose content is not in backup: the background takes them up.
     private func takeUpUploads(mainMayBeTorn: Bool, isUnclean: Bool) throws(FileSystemError) {
         if mainMayBeTorn { try distrustUnacknowledged() }
         pass("repair.upload")
-        try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            try writer.makeUploadsDue(areSuspect: isUnclean, now: currentTime())
-        }
+        try catalogue.change(.processCrash, .makeUploadsDue(areSuspect: isUnclean, now: currentTime()))
     }
 
     /// What was written and not acknowledged before a power cut may be torn: backup has the file.
     private func distrustUnacknowledged() throws(FileSystemError) {
-        let synced = try catalogue.read { reader throws(CatalogueError) in
-            try reader.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
-        }
-        for row in try catalogue.read({ reader throws(CatalogueError) in try reader.aheadOfBackup() }) {
+        let synced = try catalogue.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
+        for row in try catalogue.aheadOfBackup() {
             let isSettled = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
                 // Unchanged since main was last synced: it is on the disk as programs wrote it.
                 guard let status = try main.status(directory, name) else { return false }
@@ -190,11 +170,7 @@ final class Repairer: Sendable {
                 try tree.setAside(directory, name, .unacknowledged, of: row.id)
             }
             pass("repair.aside")
-            try catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                try writer.markNotInMain(row.id)
-                guard try !writer.reader.hasBegunUpload(row.id) else { return }
-                try writer.settleUpload(row.id, now: currentTime())
-            }
+            try catalogue.change(.processCrash, .distrust(row.id, now: currentTime()))
         }
     }
 
@@ -202,9 +178,7 @@ final class Repairer: Sendable {
     ///
     /// Then it is not torn, and its close may have returned: the commit that said so is not synced (Write.5).
     private func mayBeAcknowledged(_ row: Resource) throws(FileSystemError) -> Bool {
-        let begun = try catalogue.read { reader throws(CatalogueError) in
-            try reader.versions(of: row.id).filter { $0.state == .uploading }
-        }
+        let begun = try catalogue.versions(of: row.id).filter { $0.state == .uploading }
         guard !begun.isEmpty else { return false }
         let found = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
             try main.openFile(directory, name, writing: false)

@@ -78,9 +78,7 @@ final class DueUploads: Sendable {
         let width = width
         guard !slots.state(width: width).isFull else { return [] }
         let now = currentTime()
-        let due = try? catalogue.read { reader throws(CatalogueError) in
-            try reader.dueResources(now: now, limit: Self.candidates + settings.backgroundTransfers)
-        }
+        let due = try? catalogue.dueResources(now: now, limit: Self.candidates + settings.backgroundTransfers)
         guard let due, !due.isEmpty else { return [] }
         let items = due.map { item in
             BackgroundSlots.Item(
@@ -102,9 +100,7 @@ final class DueUploads: Sendable {
         guard !isFull else { return longest }
         let now = currentTime()
         // What is due and has no slot waits for one, too.
-        let next = try? catalogue.read { reader throws(CatalogueError) in
-            try reader.nextDueResource(after: isBusy ? now : .min)
-        }
+        let next = try? catalogue.nextDueResource(after: isBusy ? now : .min)
         guard let due = next ?? nil else { return longest }
         return min(longest, max(.nanoseconds(max(0, due - now)), .milliseconds(20)))
     }
@@ -132,16 +128,15 @@ final class DueUploads: Sendable {
     private func settle(_ row: Resource) async {
         if row.status == .deleted { return await remover.finishDelete(row) }
         guard row.kind == .file, row.needsUpload else {
-            return catalogue.record("Background") { writer throws(CatalogueError) in try writer.settle(row.id) }
+            return catalogue.record("Background", .settle(row.id))
         }
         let file = files.acquire(row.id)
         defer { files.release(file) }
         do throws(FileSystemError) {
-            file.load(try catalogue.liveRow(row.id))
+            file.load(try catalogue.row(row.id))
             try await uploader.backUp(file, deadline: settings.deadline(size: tree.size(file, row)))
-            catalogue.record("Background") { writer throws(CatalogueError) in
-                try writer.postponeIfDue(row.id, now: currentTime(), until: currentTime() + 1_000_000_000)
-            }
+            catalogue.record(
+                "Background", .postponeIfDue(row.id, now: currentTime(), until: currentTime() + 1_000_000_000))
         } catch {
             // It is recorded, with the next attempt's time, where it happens.
         }

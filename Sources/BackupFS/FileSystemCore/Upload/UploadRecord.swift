@@ -5,15 +5,13 @@ import ObjectStorage
 
 /// The catalogue's record of uploads in parts.
 struct UploadRecord: UploadRecorder {
-    let catalogue: ResourceCatalogue
+    let catalogue: any ResourceCatalogue
     let logger: Logger
 
     func began(_ upload: MultipartUpload) async throws(ObjectStoreError) {
         do throws(CatalogueError) {
             // A large file travels meanwhile: one more sync of the disk is nothing beside it.
-            try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-                try writer.beginMultipartUpload(key: upload.key, id: upload.id)
-            }
+            try await catalogue.changeLater(.powerLoss, .beginMultipartUpload(key: upload.key, id: upload.id))
         } catch {
             throw Self.storeError(error)
         }
@@ -21,9 +19,7 @@ struct UploadRecord: UploadRecorder {
 
     func ended(_ upload: MultipartUpload) async {
         do throws(CatalogueError) {
-            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                try writer.endMultipartUpload(key: upload.key, id: upload.id)
-            }
+            try await catalogue.changeLater(.processCrash, .endMultipartUpload(key: upload.key, id: upload.id))
         } catch {
             logger.debug("an upload that has ended is still on record", metadata: ["error": "\(error)"])
         }
@@ -31,9 +27,7 @@ struct UploadRecord: UploadRecorder {
 
     func recorded() async throws(ObjectStoreError) -> [MultipartUpload] {
         do throws(CatalogueError) {
-            return try catalogue.read { reader throws(CatalogueError) in
-                try reader.multipartUploads().map { MultipartUpload(key: $0.key, id: $0.id) }
-            }
+            return try catalogue.multipartUploads().map { MultipartUpload(key: $0.key, id: $0.id) }
         } catch {
             throw Self.storeError(error)
         }

@@ -73,12 +73,12 @@ final class Uploader: Sendable {
     /// Backs up one consistent content of the file, as a new object.
     private func upload(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         if file.content({ $0.hasLostData }) { throw .mainLostData }
-        let first = try catalogue.liveRow(file.id)
+        let first = try catalogue.row(file.id)
         if first.status != .deleted { try await claim.verify(deadline: deadline) }
         // A file that others keep writing is read again, and at last while they are held off.
         for attempt in 1...4 {
             let seen = file.content { $0.stamp }
-            let row = attempt == 1 ? first : try catalogue.liveRow(file.id)
+            let row = attempt == 1 ? first : try catalogue.row(file.id)
             guard row.status != .deleted,
                 let descriptor = try await contentToUpload(file, row, deadline: deadline)
             else {
@@ -115,7 +115,7 @@ final class Uploader: Sendable {
         let size: Int64
         let digests: ContentDigests
         /// Main's copy as it was before it was read: what changes it behind the mount since then is noticed at the next open.
-        let seen: CatalogueWriter.MainCopy
+        let seen: MainCopy
     }
 
     /// One upload; false if the content changed meanwhile.
@@ -124,7 +124,7 @@ final class Uploader: Sendable {
         deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
         guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline),
-            let path = try catalogue.read({ reader throws(CatalogueError) in try reader.path(of: row.id) }),
+            let path = try catalogue.path(of: row.id),
             let version = try await begin(row, path, reading)
         else { return false }
         try reach("upload.begun")
@@ -167,7 +167,7 @@ final class Uploader: Sendable {
         let stamp = snapshot?.stamp ?? now
         let before = try source.status()
         let size = Int64(before.st_size)
-        var seen = CatalogueWriter.MainCopy(try descriptor.status())
+        var seen = MainCopy(try descriptor.status())
         seen.size = size
         let digests: ContentDigests
         do throws(ObjectStoreError) {
@@ -200,14 +200,13 @@ final class Uploader: Sendable {
             id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey),
             size: reading.size, sha256: reading.digests.sha256, state: .uploading)
         do throws(FileSystemError) {
-            let (version, leavesWork) = try await catalogue.changeLater(.processCrash) {
-                writer throws(CatalogueError) in
-                try writer.beginUpload(new, now: currentTime()) {
+            let begun = try await catalogue.changeLater(
+                .processCrash,
+                .beginUpload(new, now: currentTime()) {
                     $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
-                }
-            }
-            if leavesWork { catalogue.work.wake() }
-            return version
+                })
+            if begun.leavesWork { catalogue.work.wake() }
+            return begun.version
         } catch .catalogue(.noSuchResource) {
             return nil
         }
@@ -215,24 +214,22 @@ final class Uploader: Sendable {
 
     /// Write.5: the row says backup and `created`; false if the version was given up meanwhile.
     private func commit(
-        _ file: FileState, _ row: Resource, _ version: Version, _ copy: CatalogueWriter.MainCopy,
+        _ file: FileState, _ row: Resource, _ version: Version, _ copy: MainCopy,
         stamp: Content<Descriptor>.Stamp
     ) async throws(FileSystemError) -> Bool {
         // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
         // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
-        let (replaces, isStillChanging, turn) = try await catalogue.changeLater(.processCrash) {
-            writer throws(CatalogueError) in
-            let (isStillChanging, turn) = file.content { $0.uploadCommitting(stamp) }
-            let replaces = try writer.commitUpload(
-                version, main: copy, seen: row, stillChanging: isStillChanging, now: currentTime())
-            return (replaces, isStillChanging, turn)
-        }
-        guard let replaces else { return false }
+        let done = try await catalogue.changeLater(
+            .processCrash,
+            .commitUpload(version, main: copy, seen: row, now: currentTime()) {
+                file.content { $0.uploadCommitting(stamp) }
+            })
+        guard let replaces = done.replaces else { return false }
         pass("upload.committed")
-        if replaces || isStillChanging { catalogue.work.wake() }
+        if replaces || done.isStillChanging { catalogue.work.wake() }
         // Main's copy has other bytes by now: the version alone must tell.
-        if isStillChanging { try await catalogue.becomesDurable() }
-        file.content { $0.uploadCommitted(stamp, turn, isStillChanging: isStillChanging, copy) }
+        if done.isStillChanging { try await catalogue.becomesDurable() }
+        file.content { $0.uploadCommitted(stamp, done.turn, isStillChanging: done.isStillChanging, copy) }
         return true
     }
 
@@ -243,13 +240,8 @@ final class Uploader: Sendable {
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
         file.content { $0.mainLostData(descriptor) }
-        try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
-            try writer.abandonUploads(of: row.id, now: currentTime())
-            // A file that backup never had stays a leftover: it is nowhere.
-            if row.inBackup { try writer.settleUpload(row.id, now: currentTime()) }
-            try writer.markNotInMain(row.id)
-        }
-        if let row = try? catalogue.liveRow(file.id) { try tree.setAside(descriptor, of: row, .notWritten) }
+        try await catalogue.changeLater(.powerLoss, .dropUnwritten(row, now: currentTime()))
+        if let row = try? catalogue.row(file.id) { try tree.setAside(descriptor, of: row, .notWritten) }
         catalogue.work.wake()
         files.contentChanged(row.id)
         return .mainLostData
@@ -322,13 +314,10 @@ final class Uploader: Sendable {
         logger.error(
             "a file could not be backed up", metadata: ["inode": "\(id.rawValue)", "error": "\(error)"])
         do throws(FileSystemError) {
-            try await catalogue.changeLater(.processCrash) { writer throws(CatalogueError) in
-                guard let row = try writer.reader.resource(id), row.status != .deleted, row.needsUpload else { return }
-                let attempts = try writer.reader.attempts(id)
-                let now = currentTime()
-                try writer.recordFailure(
-                    id, error: "\(error)", next: now + self.health.delay(attempts: attempts), now: now)
-            }
+            try await catalogue.changeLater(
+                .processCrash,
+                .noteUploadFailure(id, error: "\(error)", now: currentTime()) { [health] in health.delay(attempts: $0) }
+            )
         } catch {
             counters.add(\.catalogueFailures)
             logger.error("the catalogue could not record a failure", metadata: ["error": "\(error)"])

@@ -6,14 +6,6 @@ import Dispatch
 import GRDB
 import Synchronization
 
-/// How much a change must survive before its caller goes on.
-package enum Durability: Sendable {
-    /// A killed process (WAL without a sync); a power loss may undo it.
-    case processCrash
-    /// A power loss (the log is synced before the caller goes on).
-    case powerLoss
-}
-
 final class CommitQueue: Sendable {
     struct Change: Sendable {
         var durability: Durability

@@ -1,29 +1,29 @@
 /// The keys of what the catalogue remembers about itself.
-enum Setting {
+package enum Setting {
     /// The catalogue's own name, the same for ever; also in the prefix's marker.
-    static let catalogue = "catalogue"
+    package static let catalogue = "catalogue"
     /// Set once the prefix was claimed: backup storage has been reached at least once.
-    static let claimed = "claimed"
+    package static let claimed = "claimed"
     /// Set once the files that main held at first are in the catalogue.
-    static let adopted = "adopted"
+    package static let adopted = "adopted"
     /// The lowest and highest number of an adopted resource.
-    static let firstAdopted = "adopted.first"
-    static let lastAdopted = "adopted.last"
+    package static let firstAdopted = "adopted.first"
+    package static let lastAdopted = "adopted.last"
     /// The kernel's boot that the catalogue was last used under.
-    static let boot = "boot"
+    package static let boot = "boot"
     /// The time (nanoseconds since 1970) up to which main is known to be on its disk.
-    static let checkpoint = "checkpoint"
+    package static let checkpoint = "checkpoint"
     /// The mount of main's file system, by the kernel's number: its page cache is gone with it.
-    static let mount = "mount"
+    package static let mount = "mount"
     /// The number of the last journal segment that was stored, and of the last that was begun to be sent.
-    static let journal = "journal"
-    static let journalBegun = "journal.begun"
+    package static let journal = "journal"
+    package static let journalBegun = "journal.begun"
     /// `yes` after a stop that left nothing unfinished.
-    static let cleanStop = "clean"
+    package static let cleanStop = "clean"
     /// `yes` after a stop that left all of main on its disk, whatever waited for backup storage then.
-    static let mainSynced = "synced"
+    package static let mainSynced = "synced"
     /// How far the comparison of the bucket with the catalogue has come (JSON of `ScrubPosition`), and the report of the
     /// last one that was finished.
-    static let scrub = "scrub"
-    static let scrubReport = "scrub.report"
+    package static let scrub = "scrub"
+    package static let scrubReport = "scrub.report"
 }

@@ -131,3 +131,11 @@ package struct Version: Sendable, Equatable {
         self.state = state
     }
 }
+
+/// One name in a directory.
+package struct DirectoryEntry: Sendable {
+    /// The position after this entry; listing goes on from it.
+    package var cookie: Int64
+    package var name: [UInt8]
+    package var resource: Resource
+}

@@ -4,11 +4,7 @@ import Foundation
 import GRDB
 
 extension CatalogueWriter {
-    /// Write.1: adds a resource with a name, unless the name is taken.
-    ///
-    /// A new resource is `creating` and stored nowhere yet. Throws `.nameTaken`, `.noSuchResource` or `.notDirectory`
-    /// (the parent).
-    package func create(
+    func create(
         _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
         let directory = try live(parent)
@@ -31,8 +27,7 @@ extension CatalogueWriter {
         return try live(id)
     }
 
-    /// Takes back a creation whose main file could not be made: nothing of it remains.
-    package func undoCreate(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+    func undoCreate(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
         guard let resource = try reader.resource(id) else { return }
         let location = try reader.location(of: id)
         if let location {
@@ -47,12 +42,7 @@ extension CatalogueWriter {
         try run("DELETE FROM resource WHERE id = ?", [id.rawValue])
     }
 
-    /// Delete.1 and Delete.2: the soft delete.
-    ///
-    /// A resource with other names lives on and only loses this one. Returns the row as it is afterwards. `directory` says
-    /// what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`, `.isDirectory`,
-    /// `.notDirectory`, `.notEmpty`.
-    package func delete(
+    func delete(
         parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
         guard let resource = try reader.lookup(parent: parent, name: name) else { throw .noSuchResource }
@@ -85,20 +75,7 @@ extension CatalogueWriter {
             ])
     }
 
-    /// What a rename did to the catalogue.
-    package struct Renamed: Sendable {
-        /// The resource that moved.
-        package var moved: Resource
-        /// The resource that had the target's name and is deleted now.
-        package var replaced: Resource?
-        /// The intent that main storage has to follow; nil if nothing changed (both names are one resource).
-        package var intent: Int64?
-    }
-
-    /// Renames, replacing a file or an empty directory at the target unless `noReplace`.
-    ///
-    /// `sourceInode` is the inode number that main has under the source name, 0 if it has nothing there. The intent is recorded in the same transaction; `finishRename` removes it when main storage has followed.
-    package func rename(
+    func rename(
         from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
         noReplace: Bool, sourceInode: UInt64 = 0, now: Nanoseconds
     ) throws(CatalogueError) -> Renamed {
@@ -133,19 +110,16 @@ extension CatalogueWriter {
         return Renamed(moved: moved, replaced: replaced, intent: database.lastInsertedRowID)
     }
 
-    /// Main storage has followed the rename, and need not do so again unless the power is cut.
-    package func markRenameFollowed(_ intent: Int64) throws(CatalogueError) {
+    func markRenameFollowed(_ intent: Int64) throws(CatalogueError) {
         try run("UPDATE rename_intent SET followed = 1 WHERE id = ?", [intent])
     }
 
-    /// Main storage has followed the rename: its intent is done, and main has nothing of a resource that was deleted by it.
-    package func finishRename(_ intent: Int64, replaced: ResourceID? = nil) throws(CatalogueError) {
+    func finishRename(_ intent: Int64, replaced: ResourceID? = nil) throws(CatalogueError) {
         try run("DELETE FROM rename_intent WHERE id = ?", [intent])
         if let replaced { try markDeletedNotInMain(replaced) }
     }
 
-    /// Main storage could not follow: the names are as they were before, the replaced resource lives again.
-    package func undoRename(
+    func undoRename(
         _ renamed: Renamed, from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID,
         _ targetName: [UInt8], now: Nanoseconds
     ) throws(CatalogueError) {

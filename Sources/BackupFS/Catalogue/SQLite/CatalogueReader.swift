@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// Questions to one consistent snapshot of the catalogue.
-package struct CatalogueReader {
+struct CatalogueReader: CatalogueQuestions {
     let database: Database
 
     private static let resourceByID = "SELECT \(Resource.columns) FROM resource WHERE id = ?"
@@ -11,29 +11,18 @@ package struct CatalogueReader {
         WHERE name.parent = ? AND name = ?
         """
 
-    /// One name in a directory.
-    package struct DirectoryEntry: Sendable {
-        /// The position after this entry; listing goes on from it.
-        package var cookie: Int64
-        package var name: [UInt8]
-        package var resource: Resource
-    }
-
-    /// The row, deleted or not; nil if there never was one.
-    package func resource(_ id: ResourceID) throws(CatalogueError) -> Resource? {
+    func resource(_ id: ResourceID) throws(CatalogueError) -> Resource? {
         try row(Self.resourceByID, [id.rawValue]).map(Resource.init(row:))
     }
 
-    /// The live resource of a name; nil if there is none.
-    package func lookup(parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Resource? {
+    func lookup(parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Resource? {
         try row(
             Self.resourceByName,
             [parent.rawValue, Data(name)]
         ).map(Resource.init(row:))
     }
 
-    /// Up to `limit` entries of a directory after `cookie`, in the order of their creation.
-    package func list(
+    func list(
         _ directory: ResourceID, after cookie: Int64, limit: Int
     ) throws(CatalogueError) -> [DirectoryEntry] {
         try rows(
@@ -45,22 +34,17 @@ package struct CatalogueReader {
         ).map { DirectoryEntry(cookie: $0["cookie"], name: bytes($0["entry_name"]), resource: Resource(row: $0)) }
     }
 
-    /// The directory that holds the resource's (first) name, and that name; nil for the root and for what has no name.
-    package func location(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])? {
+    func location(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])? {
         try row("SELECT parent, name FROM name WHERE resource = ? ORDER BY cookie LIMIT 1", [id.rawValue])
             .map { (ResourceID($0["parent"]), bytes($0["name"])) }
     }
 
-    /// All directories and names that a resource is in, the oldest first.
-    package func locations(of id: ResourceID) throws(CatalogueError) -> [(parent: ResourceID, name: [UInt8])] {
+    func locations(of id: ResourceID) throws(CatalogueError) -> [(parent: ResourceID, name: [UInt8])] {
         try rows("SELECT parent, name FROM name WHERE resource = ? ORDER BY cookie", [id.rawValue])
             .map { (ResourceID($0["parent"]), bytes($0["name"])) }
     }
 
-    /// The names from the root down to a live resource; nil if it has no name (any more).
-    ///
-    /// The root's path is empty.
-    package func path(of id: ResourceID) throws(CatalogueError) -> [[UInt8]]? {
+    func path(of id: ResourceID) throws(CatalogueError) -> [[UInt8]]? {
         var path: [[UInt8]] = []
         var current = id
         while current != .root {
@@ -71,10 +55,7 @@ package struct CatalogueReader {
         return path.reversed()
     }
 
-    /// The resource at a path below the root.
-    ///
-    /// If no live one is there, the one deleted last under that name.
-    package func resource(atPath path: [[UInt8]]) throws(CatalogueError) -> Resource? {
+    func resource(atPath path: [[UInt8]]) throws(CatalogueError) -> Resource? {
         var current = try resource(.root)
         for (index, name) in path.enumerated() {
             guard let parent = current?.id else { return nil }
@@ -91,16 +72,14 @@ package struct CatalogueReader {
         return current
     }
 
-    /// Where a deleted resource last was: its directory and name there.
-    package func deletedLocation(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])? {
+    func deletedLocation(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])? {
         let found = try row(
             "SELECT deleted_parent, deleted_name FROM resource WHERE id = ? AND deleted_name IS NOT NULL", [id.rawValue]
         )
         return found.map { (ResourceID($0["deleted_parent"]), bytes($0["deleted_name"])) }
     }
 
-    /// The names from the root down to a resource; where it has been deleted, those it had last.
-    package func lastPath(of id: ResourceID) throws(CatalogueError) -> [[UInt8]] {
+    func lastPath(of id: ResourceID) throws(CatalogueError) -> [[UInt8]] {
         var path: [[UInt8]] = []
         var current = id
         while current != .root, path.count < 4096 {
@@ -113,37 +92,33 @@ package struct CatalogueReader {
         return path.reversed()
     }
 
-    /// A setting of this catalogue; nil if it was never set.
-    package func setting(_ key: String) throws(CatalogueError) -> String? {
+    func setting(_ key: String) throws(CatalogueError) -> String? {
         try row("SELECT value FROM setting WHERE key = ?", [key]).map { $0["value"] }
     }
 
-    /// The names of a resource's extended attributes.
-    package func xattrNames(_ id: ResourceID) throws(CatalogueError) -> [String] {
+    func xattrNames(_ id: ResourceID) throws(CatalogueError) -> [String] {
         try rows("SELECT name FROM xattr WHERE resource = ? ORDER BY name", [id.rawValue]).map { $0["name"] }
     }
 
-    /// The value of an extended attribute; nil if it is not set.
-    package func xattr(_ id: ResourceID, _ name: String) throws(CatalogueError) -> [UInt8]? {
+    func xattr(_ id: ResourceID, _ name: String) throws(CatalogueError) -> [UInt8]? {
         try row("SELECT value FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, name])
             .map { bytes($0["value"]) }
     }
 
-    /// The version row with this number.
-    package func version(_ id: VersionID) throws(CatalogueError) -> Version? {
+    func version(_ id: VersionID) throws(CatalogueError) -> Version? {
         try row("SELECT * FROM version WHERE id = ?", [id.description]).map(Version.init(row:))
     }
 
     // The statements are prepared once a connection and kept.
 
     func row(_ sql: String, _ arguments: StatementArguments) throws(CatalogueError) -> Row? {
-        try ResourceCatalogue.translating {
+        try SQLiteCatalogue.translating {
             try Row.fetchOne(database.cachedStatement(sql: sql), arguments: arguments)
         }
     }
 
     func rows(_ sql: String, _ arguments: StatementArguments) throws(CatalogueError) -> [Row] {
-        try ResourceCatalogue.translating {
+        try SQLiteCatalogue.translating {
             try Row.fetchAll(database.cachedStatement(sql: sql), arguments: arguments)
         }
     }

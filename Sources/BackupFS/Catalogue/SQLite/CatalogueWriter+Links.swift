@@ -4,11 +4,7 @@ import Foundation
 import GRDB
 
 extension CatalogueWriter {
-    /// Gives a resource another name.
-    ///
-    /// Returns the intent that main storage has to follow. Throws `.nameTaken`, `.noSuchResource`, `.notDirectory` (the
-    /// parent) or `.isDirectory` (directories have one name).
-    package func link(
+    func link(
         _ id: ResourceID, parent: ResourceID, name: [UInt8], now: Nanoseconds
     ) throws(CatalogueError) -> Int64 {
         guard try live(id).kind != .directory else { throw .isDirectory }
@@ -21,8 +17,7 @@ extension CatalogueWriter {
         return try addNameIntent(id, parent: parent, name: name)
     }
 
-    /// Takes back a link that main storage could not follow.
-    package func undoLink(
+    func undoLink(
         _ id: ResourceID, parent: ResourceID, name: [UInt8], intent: Int64, now: Nanoseconds
     ) throws(CatalogueError) {
         try run("DELETE FROM name WHERE parent = ? AND name = ?", [parent.rawValue, Data(name)])
@@ -31,29 +26,22 @@ extension CatalogueWriter {
         try finishNameIntent(intent)
     }
 
-    /// Remembers that main storage has to follow a change of one name of a living resource.
-    package func addNameIntent(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Int64 {
+    func addNameIntent(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Int64 {
         try run(
             "INSERT INTO name_intent (resource, parent, name) VALUES (?, ?, ?)",
             [id.rawValue, parent.rawValue, Data(name)])
         return database.lastInsertedRowID
     }
 
-    /// Main storage has followed the change of a name, and need not do so again unless the power is cut.
-    package func markNameFollowed(_ intent: Int64) throws(CatalogueError) {
+    func markNameFollowed(_ intent: Int64) throws(CatalogueError) {
         try run("UPDATE name_intent SET followed = 1 WHERE id = ?", [intent])
     }
 
-    /// Main storage has followed the change of a name.
-    package func finishNameIntent(_ intent: Int64) throws(CatalogueError) {
+    func finishNameIntent(_ intent: Int64) throws(CatalogueError) {
         try run("DELETE FROM name_intent WHERE id = ?", [intent])
     }
 
-    /// Lets two names change places (RENAME_EXCHANGE); returns the intent that main storage has to follow.
-    ///
-    /// `sourceInode` is the inode number that main has under the first name, 0 if it has nothing there: it tells a later
-    /// start whether main has followed. Returns nil if both names are one resource.
-    package func exchange(
+    func exchange(
         _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
         sourceInode: UInt64, now: Nanoseconds
     ) throws(CatalogueError) -> Int64? {
@@ -76,8 +64,7 @@ extension CatalogueWriter {
         return database.lastInsertedRowID
     }
 
-    /// Takes back an exchange that main storage could not follow.
-    package func undoExchange(
+    func undoExchange(
         _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
         intent: Int64, now: Nanoseconds
     ) throws(CatalogueError) {

@@ -29,11 +29,11 @@ final class OperatorConnection: Sendable {
     /// Closes the connection; no question may be under way.
     func close() throws(CatalogueError) {
         let last = queue.withLock { $0.take() }
-        try ResourceCatalogue.translating { try last?.close() }
+        try SQLiteCatalogue.translating { try last?.close() }
     }
 
     private func make() throws(CatalogueError) -> DatabaseQueue {
-        try ResourceCatalogue.translating {
+        try SQLiteCatalogue.translating {
             var configuration = Configuration()
             configuration.readonly = true
             configuration.busyMode = .timeout(5)
@@ -45,21 +45,19 @@ final class OperatorConnection: Sendable {
     }
 }
 
-extension ResourceCatalogue {
-    /// Reads a consistent snapshot for an operator, after the questions before it, on no thread of the caller's.
+extension SQLiteCatalogue {
+    /// Answers a question on a connection of its own.
     ///
-    /// A question should be short: as long as it reads, the changes since it began stay in the write-ahead log.
-    package func ask<Value: Sendable>(
-        _ body: @escaping @Sendable (CatalogueReader) throws(CatalogueError) -> Value
-    ) async throws(CatalogueError) -> Value {
+    /// It should be short: as long as it reads, the changes since it began stay in the write-ahead log.
+    package func ask<Answer>(_ question: CatalogueQuestion<Answer>) async throws(CatalogueError) -> Answer {
         guard reads.begin() else { throw .database(message: "the catalogue is closed") }
         defer { reads.end() }
         let connection = try questions.open()
-        let result: Result<Value, CatalogueError> = await withCheckedContinuation { continuation in
+        let result: Result<Answer, CatalogueError> = await withCheckedContinuation { continuation in
             connection.asyncRead { database in
                 do throws(CatalogueError) {
                     let database = try Self.translating { try database.get() }
-                    continuation.resume(returning: .success(try body(CatalogueReader(database: database))))
+                    continuation.resume(returning: .success(try question.answer(CatalogueReader(database: database))))
                 } catch {
                     continuation.resume(returning: .failure(error))
                 }

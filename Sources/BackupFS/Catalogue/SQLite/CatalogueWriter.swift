@@ -2,33 +2,29 @@ import Foundation
 import GRDB
 
 /// Changes to the catalogue inside one transaction; also answers questions about its state so far.
-package struct CatalogueWriter {
+struct CatalogueWriter: CatalogueTransaction {
     let database: Database
 
-    /// The questions of a reader, about the state within this transaction.
-    package var reader: CatalogueReader { CatalogueReader(database: database) }
+    var reader: CatalogueReader { CatalogueReader(database: database) }
 
     func run(_ sql: String, _ arguments: StatementArguments) throws(CatalogueError) {
-        try ResourceCatalogue.translating {
+        try SQLiteCatalogue.translating {
             try database.cachedStatement(sql: sql).execute(arguments: arguments)
         }
     }
 
-    /// The live resource with this number, or `.noSuchResource`.
-    package func live(_ id: ResourceID) throws(CatalogueError) -> Resource {
+    func live(_ id: ResourceID) throws(CatalogueError) -> Resource {
         guard let resource = try reader.resource(id), resource.status != .deleted else { throw .noSuchResource }
         return resource
     }
 
-    /// Remembers a setting of this catalogue.
-    package func set(_ key: String, to value: String) throws(CatalogueError) {
+    func set(_ key: String, to value: String) throws(CatalogueError) {
         try run(
             "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
             [key, value])
     }
 
-    /// Replaces the mode, owner and times of a resource by those of `changed`, whatever its status.
-    package func updateAttributes(_ changed: Resource) throws(CatalogueError) {
+    func updateAttributes(_ changed: Resource) throws(CatalogueError) {
         try run(
             """
             UPDATE resource SET mode = ?, uid = ?, gid = ?, size = ?, accessed = ?, modified = ?, changed = ?,
@@ -40,8 +36,7 @@ package struct CatalogueWriter {
             ])
     }
 
-    /// Sets an extended attribute.
-    package func setXattr(_ id: ResourceID, _ name: String, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError) {
+    func setXattr(_ id: ResourceID, _ name: String, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError) {
         _ = try live(id)
         try run(
             """
@@ -51,8 +46,7 @@ package struct CatalogueWriter {
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, id.rawValue])
     }
 
-    /// Removes an extended attribute; false if it was not set.
-    package func removeXattr(_ id: ResourceID, _ name: String, now: Nanoseconds) throws(CatalogueError) -> Bool {
+    func removeXattr(_ id: ResourceID, _ name: String, now: Nanoseconds) throws(CatalogueError) -> Bool {
         try run("DELETE FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, name])
         guard database.changesCount > 0 else { return false }
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, id.rawValue])

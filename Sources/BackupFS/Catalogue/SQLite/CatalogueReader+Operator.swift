@@ -5,18 +5,6 @@ import Foundation
 import GRDB
 
 extension CatalogueReader {
-    /// How many resources are in which state.
-    package struct Counts: Sendable {
-        package var creating = 0
-        package var created = 0
-        package var deleted = 0
-        package var pendingUploads = 0
-        package var pendingRemovals = 0
-        package var pendingJournal = 0
-        package var leftovers = 0
-        package var aside = 0
-    }
-
     /// The terms of the index `resource_unmatched`: SQLite uses it only for a question that has them as they are there.
     private static let isUnmatched = """
         kind = 'file' AND (needs_upload = 1 AND status <> 'deleted' AND (due IS NOT NULL OR failing_since IS NOT NULL)
@@ -75,9 +63,8 @@ extension CatalogueReader {
         acknowledged, lastAcknowledged, acknowledgedPage, unsavedInRange,
     ]
 
-    /// Counts for `status`; the root directory is not counted.
-    package func counts() throws(CatalogueError) -> Counts {
-        var counts = Counts()
+    func counts() throws(CatalogueError) -> ResourceCounts {
+        var counts = ResourceCounts()
         for row in try rows(Self.tallies, []) {
             switch Resource.Status(rawValue: row["status"]) {
             case .creating: counts.creating = row["number"]
@@ -93,48 +80,9 @@ extension CatalogueReader {
         return counts
     }
 
-    /// How many leftovers there are.
-    package func leftoverCount() throws(CatalogueError) -> Int { try count(Self.unmatched) + count(Self.failing) }
+    func leftoverCount() throws(CatalogueError) -> Int { try count(Self.unmatched) + count(Self.failing) }
 
-    /// A resource whose storages do not match its row.
-    package struct Leftover: Sendable {
-        package enum Reason: String, Sendable {
-            /// Never asked to be deleted, and not in backup (or with content that is not in backup yet).
-            case notInBackup
-            /// Never asked to be deleted, recorded as created, and in no storage.
-            case inNoStorage
-            /// Asked to be deleted, and still in main, backup or both.
-            case deletedButStored
-            /// An older version whose removal failed.
-            case supersededVersion
-            /// What an upload that was given up may have left, and whose removal failed.
-            case abandonedVersion
-        }
-
-        package var resource: Resource
-        package var reason: Reason
-        /// When it began to differ.
-        package var since: Nanoseconds
-        package var lastError: String?
-    }
-
-    /// Where a list of leftovers goes on.
-    package enum LeftoverPosition: Sendable {
-        /// After this resource; versions follow after the last one.
-        case resources(after: Int64)
-        /// After this version of this resource.
-        case versions(after: Int64, String)
-
-        /// The first one.
-        package static let start = LeftoverPosition.resources(after: 0)
-    }
-
-    /// Up to `limit` things that do not match, from a position on, oldest resource first and then versions; and where the
-    /// next page begins, nil after the last.
-    ///
-    /// A file that is being written, and has not failed yet, is work in progress and not listed; nor is a main copy
-    /// that is missing while backup has the file: reading it brings it back.
-    package func leftovers(
+    func leftovers(
         from position: LeftoverPosition, limit: Int
     ) throws(CatalogueError) -> (page: [Leftover], next: LeftoverPosition?) {
         switch position {
@@ -166,29 +114,24 @@ extension CatalogueReader {
             since: row["version_since"] ?? 0, lastError: row["version_error"])
     }
 
-    /// How many files, deleted ones too, have their number in a range; reads all of it.
-    package func files(from first: ResourceID, through last: ResourceID) throws(CatalogueError) -> Int {
+    func files(from first: ResourceID, through last: ResourceID) throws(CatalogueError) -> Int {
         try count(
             "SELECT count(*) FROM resource WHERE kind = 'file' AND id BETWEEN ? AND ?", [first.rawValue, last.rawValue])
     }
 
-    /// How many of them are live, and wait for an upload or are in no storage.
-    package func filesNotInBackup(from first: ResourceID, through last: ResourceID) throws(CatalogueError) -> Int {
+    func filesNotInBackup(from first: ResourceID, through last: ResourceID) throws(CatalogueError) -> Int {
         try count(Self.unsavedInRange, [first.rawValue, last.rawValue])
     }
 
-    /// The highest number of a file whose content waits for its upload and that nobody is writing; 0 if none does.
-    package func lastAcknowledgedUpload() throws(CatalogueError) -> ResourceID {
+    func lastAcknowledgedUpload() throws(CatalogueError) -> ResourceID {
         ResourceID(try row(Self.lastAcknowledged, []).map { $0[0] } ?? 0)
     }
 
-    /// How many files up to `last` wait for their upload while nobody is writing them.
-    package func acknowledgedUploads(through last: ResourceID) throws(CatalogueError) -> Int {
+    func acknowledgedUploads(through last: ResourceID) throws(CatalogueError) -> Int {
         try count(Self.acknowledged, [last.rawValue])
     }
 
-    /// Up to `limit` of those files, after `first`.
-    package func acknowledgedUploads(
+    func acknowledgedUploads(
         after first: ResourceID, through last: ResourceID, limit: Int
     ) throws(CatalogueError) -> [ResourceID] {
         try rows(Self.acknowledgedPage, [first.rawValue, last.rawValue, limit]).map { ResourceID($0[0]) }

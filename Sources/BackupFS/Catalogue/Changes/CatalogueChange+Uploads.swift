@@ -1,0 +1,135 @@
+// What an upload changes. What has to be decided in the order of the transactions is asked inside them (`ordered`): such a
+// body may run in a transaction that is rolled back, and runs no other change.
+
+/// What committing an upload came to.
+package struct CommittedUpload<Turn: Sendable>: Sendable {
+    /// An older version is to go; nil, with nothing changed, if the version was given up meanwhile.
+    package var replaces: Bool?
+    /// Main has changed since the content was read, or is about to.
+    package var isStillChanging: Bool
+    /// The place of the transaction among the others.
+    package var turn: Turn
+}
+
+/// The version that an upload sends.
+package struct BegunUpload: Sendable {
+    package var version: Version
+    /// Earlier attempts were abandoned, and are to be removed.
+    package var leavesWork: Bool
+}
+
+extension CatalogueChange {
+    /// Write.3 and later: the row says that main is ahead of backup; returns the place of the transaction.
+    package static func markAhead(_ id: ResourceID, ordered: @escaping @Sendable () -> Outcome) -> Self {
+        Self { transaction throws(CatalogueError) in
+            try transaction.markNeedsUpload(id, due: nil)
+            // In the order of transactions: a commit of an upload that comes after this one takes it back.
+            return ordered()
+        }
+    }
+
+    /// Write.5: backup has the version.
+    ///
+    /// `ordered` says whether main is still changing, and gives the transaction its place.
+    package static func commitUpload<Turn>(
+        _ version: Version, main copy: MainCopy, seen row: Resource, now: Nanoseconds,
+        ordered: @escaping @Sendable () -> (isStillChanging: Bool, turn: Turn)
+    ) -> Self where Outcome == CommittedUpload<Turn> {
+        Self { transaction throws(CatalogueError) in
+            let (isStillChanging, turn) = ordered()
+            let replaces = try transaction.commitUpload(
+                version, main: copy, seen: row, stillChanging: isStillChanging, now: now)
+            return CommittedUpload(replaces: replaces, isStillChanging: isStillChanging, turn: turn)
+        }
+    }
+}
+
+extension CatalogueChange where Outcome == BegunUpload {
+    /// Write.4: the version that is about to be sent, or that of an earlier attempt with the same content and `isSameKey`.
+    package static func beginUpload(
+        _ version: Version, now: Nanoseconds, isSameKey: @escaping @Sendable (Version) -> Bool
+    ) -> Self {
+        Self { transaction throws(CatalogueError) in
+            let (version, leavesWork) = try transaction.beginUpload(version, now: now, isSameKey: isSameKey)
+            return BegunUpload(version: version, leavesWork: leavesWork)
+        }
+    }
+}
+
+extension CatalogueChange where Outcome == Bool {
+    /// Main lost a change before backup had it: the version in backup is the file.
+    ///
+    /// `ordered` says whether that is so still; false, with nothing changed, if it is not.
+    package static func loseChange(
+        _ id: ResourceID, error: String, now: Nanoseconds, ordered: @escaping @Sendable () -> Bool
+    ) -> Self {
+        Self { transaction throws(CatalogueError) in
+            guard ordered() else { return false }
+            try transaction.settleUpload(id, now: now)
+            try transaction.noteError(id, error: error, now: now)
+            return true
+        }
+    }
+}
+
+extension CatalogueChange where Outcome == Void {
+    /// Main failed to write what was read for an upload (I13): it goes, and what backup has stays the file.
+    package static func dropUnwritten(_ row: Resource, now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in
+            try transaction.abandonUploads(of: row.id, now: now)
+            // A file that backup never had stays a leftover: it is nowhere.
+            if row.inBackup { try transaction.settleUpload(row.id, now: now) }
+            try transaction.markNotInMain(row.id)
+        }
+    }
+
+    /// An upload failed: what, and when it is tried again; `delay` (nanoseconds) is given the attempts before.
+    ///
+    /// Nothing happens if there is nothing to upload any more.
+    package static func noteUploadFailure(
+        _ id: ResourceID, error: String, now: Nanoseconds, delay: @escaping @Sendable (Int) -> Nanoseconds
+    ) -> Self {
+        Self { transaction throws(CatalogueError) in
+            guard let row = try transaction.reader.resource(id), row.status != .deleted, row.needsUpload else { return }
+            let attempts = try transaction.reader.attempts(id)
+            try transaction.recordFailure(id, error: error, next: now + delay(attempts), now: now)
+        }
+    }
+
+    /// An upload that nobody waits for is the background's.
+    package static func makeUploadDue(_ id: ResourceID, now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.makeUploadDue(id, now: now) }
+    }
+
+    /// All files whose content may not be in backup are the background's.
+    package static func makeUploadsDue(areSuspect: Bool, now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.makeUploadsDue(areSuspect: areSuspect, now: now) }
+    }
+
+    /// What main has is to be backed up at `due`.
+    package static func needsUpload(_ id: ResourceID, due: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.markNeedsUpload(id, due: due) }
+    }
+
+    /// An upload that had nothing to do although it was due is looked at again later.
+    package static func postponeIfDue(_ id: ResourceID, now: Nanoseconds, until due: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.postponeIfDue(id, now: now, until: due) }
+    }
+
+    /// Versions that are not wanted: their objects go, whether they exist or not.
+    package static func abandon(_ versions: [VersionID], now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for version in versions { try transaction.abandonVersion(version, now: now) }
+        }
+    }
+
+    /// An upload in parts has begun on the server.
+    package static func beginMultipartUpload(key: String, id: String) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.beginMultipartUpload(key: key, id: id) }
+    }
+
+    /// An upload in parts was finished or aborted.
+    package static func endMultipartUpload(key: String, id: String) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.endMultipartUpload(key: key, id: id) }
+    }
+}

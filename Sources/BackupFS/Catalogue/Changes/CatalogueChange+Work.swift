@@ -1,0 +1,110 @@
+// What removals, the journal and the background change.
+
+/// A removal of a version's object that failed.
+package struct RemovalFailure: Sendable {
+    package var version: Version
+    package var error: String
+    /// When it is tried again.
+    package var next: Nanoseconds
+
+    package init(version: Version, error: String, next: Nanoseconds) {
+        self.version = version
+        self.error = error
+        self.next = next
+    }
+}
+
+extension CatalogueChange where Outcome == Void {
+    /// Delete.4: main does not have a deleted resource any more; with `isDone` nothing is left to do for it.
+    package static func markDeletedNotInMain(_ id: ResourceID, isDone: Bool) -> Self {
+        Self { transaction throws(CatalogueError) in
+            try transaction.markDeletedNotInMain(id)
+            if isDone { try transaction.settle(id) }
+        }
+    }
+
+    /// Main would not let go of a deleted resource; `delay` (nanoseconds) is given the attempts before.
+    package static func noteDeleteFailure(
+        _ id: ResourceID, error: String, now: Nanoseconds, delay: @escaping @Sendable (Int) -> Nanoseconds
+    ) -> Self {
+        Self { transaction throws(CatalogueError) in
+            let attempts = try transaction.reader.attempts(id)
+            try transaction.recordFailure(id, error: error, next: now + delay(attempts), now: now)
+        }
+    }
+
+    /// Delete.5: a deleted resource's versions go to the removal of versions.
+    package static func handOverVersions(of id: ResourceID, now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in
+            // A rename that main could not follow has given it its name back.
+            guard let row = try transaction.reader.resource(id), row.status == .deleted else { return }
+            try transaction.abandonVersions(of: id, now: now)
+            // What main would not let go is tried again when it is due.
+            if !row.inMain { try transaction.settle(id) }
+        }
+    }
+
+    /// Delete.6: versions' objects are gone.
+    package static func forget(_ versions: [VersionID]) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for version in versions { try transaction.forgetVersion(version) }
+        }
+    }
+
+    /// Removals of objects failed.
+    package static func noteRemovalFailures(_ failures: [RemovalFailure], now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for failure in failures {
+                try transaction.recordRemovalFailure(
+                    failure.version.id, error: failure.error, next: failure.next, now: now)
+                guard let row = try transaction.reader.resource(failure.version.resource), row.status == .deleted else {
+                    continue
+                }
+                try transaction.noteError(row.id, error: failure.error, now: now)
+            }
+        }
+    }
+
+    /// Background work on resources is looked at again later; nothing failed.
+    package static func postpone(_ ids: [ResourceID], until due: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for id in ids { try transaction.postpone(id, until: due) }
+        }
+    }
+
+    /// Nothing is left to do for a resource in the background.
+    package static func settle(_ id: ResourceID) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.settle(id) }
+    }
+
+    /// A segment of the journal is in backup.
+    package static func endSegment(_ number: Int, _ batch: JournalBatch) -> Self {
+        Self { transaction throws(CatalogueError) in
+            try transaction.shipped(batch)
+            try transaction.set(Setting.journal, to: "\(number)")
+        }
+    }
+}
+
+extension CatalogueChange where Outcome == Int {
+    /// The number of the segment that is about to be sent.
+    package static var beginSegment: Self {
+        Self { transaction throws(CatalogueError) in
+            let number = (try transaction.reader.setting(Setting.journal).flatMap { Int($0) } ?? 0) + 1
+            try transaction.set(Setting.journalBegun, to: "\(number)")
+            return number
+        }
+    }
+}
+
+extension CatalogueChange where Outcome == Bool {
+    /// At most `limit` of what failed is due; whether there may be more.
+    package static func makeFailuresDue(now: Nanoseconds, limit: Int) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.makeFailuresDue(now: now, limit: limit) }
+    }
+
+    /// At most `limit` of what is due later than `latest` is due then; whether there may be more.
+    package static func clampDue(to latest: Nanoseconds, limit: Int) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.clampDue(to: latest, limit: limit) }
+    }
+}

@@ -1,0 +1,43 @@
+/// What is known of the main copy at the moment of an upload.
+package struct MainCopy: Hashable, Sendable {
+    package var inode: UInt64
+    package var size: Int64
+    package var modified: Nanoseconds
+
+    package init(inode: UInt64, size: Int64, modified: Nanoseconds) {
+        self.inode = inode
+        self.size = size
+        self.modified = modified
+    }
+}
+
+/// What is known of a file, directory or link that main held before it had a row.
+package struct AdoptedAttributes: Sendable {
+    var mode: UInt32
+    var uid: UInt32
+    var gid: UInt32
+    var size: Int64
+    var accessed: Nanoseconds
+    var modified: Nanoseconds
+    package let changed: Nanoseconds
+    var target: [UInt8]?
+    var device: UInt64
+    /// The inode number in main.
+    package let inode: UInt64
+
+    package init(
+        mode: UInt32, uid: UInt32, gid: UInt32, size: Int64, accessed: Nanoseconds, modified: Nanoseconds,
+        changed: Nanoseconds, target: [UInt8]?, device: UInt64, inode: UInt64
+    ) {
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.size = size
+        self.accessed = accessed
+        self.modified = modified
+        self.changed = changed
+        self.target = target
+        self.device = device
+        self.inode = inode
+    }
+}
