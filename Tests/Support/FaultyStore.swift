@@ -112,16 +112,29 @@ package final class FaultyStore: ObjectStore {
     package func put(
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
+        try await put(key, body, attributes, as: .triedOnce, deadline: deadline)
+    }
+
+    package func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
         try await run(.put, key, deadline) { () async throws(ObjectStoreError) in
-            try await self.inner.put(key, body, attributes, deadline: deadline)
+            try await self.inner.put(key, body, attributes, as: call, deadline: deadline)
         }
     }
 
     package func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary {
+        try await get(key, into: descriptor, limit: limit, as: .triedOnce, deadline: deadline)
+    }
+
+    package func get(
+        _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary {
         try await run(.get, key, deadline, damaging: descriptor) { () async throws(ObjectStoreError) in
-            try await self.inner.get(key, into: descriptor, limit: limit, deadline: deadline)
+            try await self.inner.get(key, into: descriptor, limit: limit, as: call, deadline: deadline)
         }
     }
 

@@ -46,6 +46,17 @@ package protocol ObjectStore: Sendable {
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary
 
+    /// `put` as the call that it is, so that requests that make it up can be tried again by themselves.
+    func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError)
+
+    /// `get` as the call that it is, so that requests that make it up can be tried again by themselves.
+    func get(
+        _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary
+
     /// What the store says about one object; nil if it says that the object is not there.
     func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
 

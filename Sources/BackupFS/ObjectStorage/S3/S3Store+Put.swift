@@ -9,6 +9,13 @@ extension S3Store {
     package func put(
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
+        try await put(key, body, attributes, as: .triedOnce, deadline: deadline)
+    }
+
+    package func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
         switch body {
         case .bytes(let bytes):
             try await putWhole(key, .bytes(bytes, BodyDigests(of: bytes)), attributes, after: nil, deadline: deadline)
@@ -21,7 +28,7 @@ extension S3Store {
                 digests: try await digests(of: descriptor, length: length, given, key: key, deadline: deadline),
                 barrier: barrier)
             if let layout = configuration.objects.cut.layout(length: length) {
-                try await putParts(key, file, layout, attributes, deadline: deadline)
+                try await putParts(key, file, layout, attributes, as: call, deadline: deadline)
             } else if let whole = file.digests.whole {
                 let body = S3Request.Body.file(descriptor: descriptor, offset: 0, length: length, whole)
                 try await putWhole(key, body, attributes, after: barrier, deadline: deadline)
