@@ -59,6 +59,7 @@ package final class FaultyStore: ObjectStore {
     }
 
     package var location: String { inner.location }
+    package var kind: StoreKind { inner.kind }
     package var proof: String? { inner.proof }
     package var outage: ObjectStoreError? { inner.outage }
     package var largestObject: Int64 { largest.withLock { $0 } ?? inner.largestObject }

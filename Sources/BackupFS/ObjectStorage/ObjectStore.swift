@@ -10,6 +10,9 @@ package protocol ObjectStore: Sendable {
     /// The store as a person would write it, without secrets: `s3://bucket/prefix` or `file:///dir`.
     var location: String { get }
 
+    /// What the store is.
+    var kind: StoreKind { get }
+
     /// What was found otherwise than it was told, and made good; empty as long as nothing was.
     var discoveries: [StoreDiscovery] { get }
 

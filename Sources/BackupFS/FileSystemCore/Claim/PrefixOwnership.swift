@@ -146,7 +146,7 @@ extension BackupFileSystem {
             case .store(let error): throw .backup(error)
             case .catalogue(let error): throw .catalogue(error)
             case .belongsToAnother, .markerMissing, .catalogueIsOlder, .insideAnother, .aroundAnother, .beingClaimed:
-                throw .backup(.denied(code: "NotOurs", message: "\(error)"))
+                throw .backup(.denied(.notOurs, message: "\(error)"))
             }
         }
     }

@@ -10,7 +10,7 @@ import Synchronization
 /// Tries the requests to one store again while their deadline lasts.
 package final class Retrier: Sendable {
     /// Damage in transit is rare; when it comes three times in a row, it is not in transit.
-    fileprivate static let corruptedAttempts = 3
+    private static let corruptedAttempts = 3
 
     private let backoff: Backoff
     private let logger: Logger

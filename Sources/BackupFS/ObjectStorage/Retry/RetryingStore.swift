@@ -25,6 +25,7 @@ package final class RetryingStore: ObjectStore {
     }
 
     package var location: String { inner.location }
+    package var kind: StoreKind { inner.kind }
     package var discoveries: [StoreDiscovery] { inner.discoveries }
     package var proof: String? { inner.proof }
     package var outage: ObjectStoreError? { retrier.outage }

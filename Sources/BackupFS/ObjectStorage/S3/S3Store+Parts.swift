@@ -99,7 +99,7 @@ extension S3Store {
             let failure = S3Failure(answer)
             if answer.status == 200, S3XML.isDocument("CompleteMultipartUploadResult", answer.body) { return }
             // An earlier attempt was applied and its answer was lost, or a proxy spoke: the object says what is so.
-            if failure.code == "NoSuchUpload", try await self.isStored(upload, deadline: deadline) { return }
+            if failure.code == .noSuchUpload, try await self.isStored(upload, deadline: deadline) { return }
             guard answer.status != 200 || failure.hasCode else {
                 throw .unreachable(reason: "the server did not say whether it put the parts together")
             }
@@ -146,7 +146,7 @@ extension S3Store {
         let request = try objectRequest(.delete, .upkeep, upload.key, [("uploadId", upload.id)])
         let answer = try await loop.run(request, deadline: deadline)
         let failure = S3Failure(answer)
-        if answer.status == 204 || answer.status == 404 && failure.code == "NoSuchUpload" { return }
+        if answer.status == 204 || answer.status == 404 && failure.code == .noSuchUpload { return }
         if answer.status == 200, !failure.hasCode { return }
         throw failure.error(key: upload.key, bucket: location)
     }

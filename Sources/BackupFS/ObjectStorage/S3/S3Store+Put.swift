@@ -21,7 +21,7 @@ extension S3Store {
             try await putWhole(key, .bytes(bytes, BodyDigests(of: bytes)), attributes, after: nil, deadline: deadline)
         case .file(let descriptor, let length, let given, let barrier):
             guard length <= PartLayout.longestObject else {
-                throw .rejected(code: "EntityTooLarge", message: "S3 has no objects of more than 5 TiB")
+                throw .rejected(.entityTooLarge, message: "S3 has no objects of more than 5 TiB")
             }
             let file = UploadedFile(
                 descriptor: descriptor, length: length,
@@ -130,7 +130,7 @@ extension S3Store {
                 (97...122).contains(byte) || (48...57).contains(byte) || "-_.".utf8.contains(byte)
             }
             guard isName, header.value.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-                throw .rejected(code: "InvalidMetadata", message: "a header cannot hold the metadata \(header.name)")
+                throw .rejected(.invalidMetadata, message: "a header cannot hold the metadata \(header.name)")
             }
         }
         return headers

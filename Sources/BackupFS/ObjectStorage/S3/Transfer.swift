@@ -227,7 +227,7 @@ final class Transfer {
             case .file, .digest: keep(bytes, limit: 64 * 1024)
             case .memory(let limit):
                 guard answer.body.count + bytes.count <= limit || answer.status != 200 else {
-                    throw .rejected(code: "AnswerTooLong", message: "the server sent more than \(limit) bytes")
+                    throw .rejected(.answerTooLong, message: "the server sent more than \(limit) bytes")
                 }
                 keep(bytes, limit: limit)
             }

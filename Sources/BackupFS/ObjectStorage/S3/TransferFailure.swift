@@ -21,15 +21,15 @@ extension ObjectStoreError {
                     "nobody accepts connections at \(host): is the port right, and is the server running? \(text)\(proxy)"
             )
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR:
-            self = .rejected(code: Self.untrusted, message: "\(text): \(Self.advice(onCertificate: text))")
+            self = .rejected(.untrusted, message: "\(text): \(Self.advice(onCertificate: text))")
         case CURLE_SSL_CACERT_BADFILE:
-            self = .rejected(code: Self.untrusted, message: "\(text): correct --ca-bundle or AWS_CA_BUNDLE")
+            self = .rejected(.untrusted, message: "\(text): correct --ca-bundle or AWS_CA_BUNDLE")
         case CURLE_SSL_CONNECT_ERROR where text.contains("wrong version number") || text.contains("http request"):
             self = .rejected(
-                code: Self.untrusted, message: "\(host) does not speak TLS: write http://, or the port that does")
+                .untrusted, message: "\(host) does not speak TLS: write http://, or the port that does")
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY:
             self = .rejected(
-                code: "NoHTTP", message: "\(host) does not speak HTTP: if it is a port for TLS, write https://")
+                .noHTTP, message: "\(host) does not speak HTTP: if it is a port for TLS, write https://")
         case CURLE_GOT_NOTHING where !endpoint.isSecure, CURLE_RECV_ERROR where !endpoint.isSecure && !isAnswered:
             self = .unreachable(
                 reason: "\(host) closed the connection without an answer: if it is a port for TLS, write https://")
@@ -41,9 +41,6 @@ extension ObjectStoreError {
         default: self = .unreachable(reason: text)
         }
     }
-
-    /// The code of a server whose TLS is not to be trusted.
-    static let untrusted = "TLS"
 
     private static func advice(onCertificate text: String) -> String {
         if text.contains("subject name") || text.contains("does not match") {
