@@ -52,6 +52,6 @@ let package = Package(
             "FileSystemCoreTests", ["FileSystemCore", "Catalogue", "Linux", "ObjectStorage", "TestSupport", logging]),
         tests("LinuxTests", ["Linux"]),
         tests("MountTests", ["CLinux", "TestSupport"]),
-        tests("ObjectStorageTests", ["Linux", "ObjectStorage", "TestSupport", logging]),
+        tests("ObjectStorageTests", ["CCurl", "Linux", "ObjectStorage", "TestSupport", logging]),
     ]
 )

@@ -11,7 +11,7 @@ import Testing
 struct QueryPlanTests {
     private static let sources = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Sources/BackupFS/Catalogue")
+        .appending(path: "Sources/BackupFS/Catalogue/SQLite")
 
     /// Tables that hold a few rows, or only what is pending: a scan of them is bounded by that.
     private static let small: Set<String> = [

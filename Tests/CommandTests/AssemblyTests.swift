@@ -11,6 +11,7 @@ import Testing
 /// A store in memory that can be down or refuse everything.
 private final class FakeStore: ObjectStore {
     let location = "s3://b/p"
+    let kind = StoreKind.bucket(prefix: "p/")
     /// Guards what every request fails with; nil for none.
     private let failure = Mutex<ObjectStoreError?>(nil)
     /// Guards the objects.
@@ -26,7 +27,7 @@ private final class FakeStore: ObjectStore {
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
         try await check(deadline: deadline)
-        guard case .bytes(let bytes) = body else { throw .rejected(code: "file", message: "") }
+        guard case .bytes(let bytes) = body else { throw .rejected(.status(400), message: "") }
         objects.withLock { $0[key] = bytes }
     }
 
@@ -80,8 +81,8 @@ struct AssemblyTests {
     @Test(
         "who is refused is not mounted the first time, and later only warned",
         arguments: [
-            .denied(code: "InvalidAccessKeyId", message: "unknown key"), .noSuchBucket("b"),
-            .rejected(code: "MethodNotAllowed", message: ""), .deadlineExceeded(reason: "silence"),
+            .denied(.server(ServerCode("InvalidAccessKeyId")), message: "unknown key"), .noSuchBucket("b"),
+            .rejected(.server(ServerCode("MethodNotAllowed")), message: ""), .deadlineExceeded(reason: "silence"),
         ] as [ObjectStoreError])
     func refused(error: ObjectStoreError) throws {
         let directory = try TemporaryDirectory()
@@ -107,6 +108,7 @@ struct AssemblyTests {
         }
         let store = try Assembly.knownStore(settings, environment: [:], logger: Self.silent)
         #expect(store.location == "s3://bucket/prefix")
+        #expect(store.kind == .bucket(prefix: "prefix/"))
         func failure() -> String {
             do throws(PreflightFailure) { try Assembly.check(store, patience: .seconds(2)) } catch { return "\(error)" }
             return ""

@@ -92,7 +92,7 @@ struct BulkWorkTests {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
             try await system.write("b.jpg", photo(2))
-            let rule = system.store.inject(.fail(.rejected(code: "ObjectLocked", message: "")), on: [.delete])
+            let rule = system.store.inject(.fail(.rejected(.status(409), message: "")), on: [.delete])
             try system.remove("a.jpg")
             try await system.eventually("the refused removal is due in a minute or later") {
                 let due = try system.core.catalogue.read { reader throws(CatalogueError) in

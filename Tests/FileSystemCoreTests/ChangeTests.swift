@@ -100,7 +100,7 @@ struct ChangeTests {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
             let version = try system.key("a.jpg")
-            system.store.inject(.fail(.rejected(code: "No", message: "")), on: [.put], keys: .prefix("a~"))
+            system.store.inject(.fail(.rejected(.status(400), message: "")), on: [.put], keys: .prefix("a~"))
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(2)) }
             _ = await system.core.scheduler.stop(until: .now + .seconds(120))
             try system.lose("a.jpg")

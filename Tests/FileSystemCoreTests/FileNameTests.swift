@@ -49,7 +49,7 @@ struct FileNameTests {
     func schema(_ name: String) async throws {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
-            #expect(throws: FileSystemError.self) {
+            #expect(throws: CatalogueError.self) {
                 try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                     try writer.run("UPDATE name SET name = ?", [Data(name.utf8)])
                 }

@@ -158,7 +158,7 @@ struct JournalTests {
         try await TestFileSystem.run { system in
             let segments = KeyPattern.prefix(".backupfs/journal/")
             system.store.inject(.loseAnswer, on: [.put], keys: segments, count: 2)
-            system.store.inject(.fail(.rejected(code: "no", message: "")), on: [.put], keys: segments, count: 2)
+            system.store.inject(.fail(.rejected(.status(400), message: "")), on: [.put], keys: segments, count: 2)
             try system.makeDirectory("first")
             try await system.eventually("the journal is shipped in spite of it") {
                 (try? await system.core.syncJournal()) != nil

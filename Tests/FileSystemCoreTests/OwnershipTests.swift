@@ -37,7 +37,7 @@ struct OwnershipTests {
                 let failure = await #expect(throws: FileSystemError.self) {
                     try await second.write("b.jpg", photo(2))
                 }
-                guard case .backup(.denied("NotOurs", _)) = failure else {
+                guard case .backup(.denied(.notOurs, _)) = failure else {
                     Issue.record("\(String(describing: failure))")
                     return
                 }

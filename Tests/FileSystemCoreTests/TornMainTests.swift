@@ -130,7 +130,7 @@ struct TornMainTests {
             _ = await close.result
             try system.lose("a.jpg")
             try await system.openUnstarted {
-                $0.inject(.fail(.rejected(code: "Test", message: "no")), on: [.put], keys: .prefix("a~"))
+                $0.inject(.fail(.rejected(.status(400), message: "no")), on: [.put], keys: .prefix("a~"))
             }
             try await system.core.claimPrefix(deadline: .now + .seconds(120))
             try system.start(afterPowerLoss: true)
@@ -153,7 +153,7 @@ struct TornMainTests {
         ]
         #expect(steps == [false, true, false])
         try await TestFileSystem.run { system in
-            system.store.inject(.fail(.rejected(code: "No", message: "")), on: [.put], keys: .prefix("a~"))
+            system.store.inject(.fail(.rejected(.status(400), message: "")), on: [.put], keys: .prefix("a~"))
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(1)) }
             let id = try system.id("a.jpg")
             let day: Nanoseconds = 86_400 * 1_000_000_000

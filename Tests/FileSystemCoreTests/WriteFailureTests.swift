@@ -14,8 +14,8 @@ struct WriteFailureTests {
     @Test(
         "Write.4 fails: close says why, the file is a leftover once, and it heals by itself (I2, I14)",
         arguments: [
-            down, .full(message: "quota"), .denied(code: "AccessDenied", message: "no"),
-            .noSuchBucket("photos"), .rejected(code: "InvalidRequest", message: "no"),
+            down, .full(message: "quota"), .denied(.server(.accessDenied), message: "no"),
+            .noSuchBucket("photos"), .rejected(.server(ServerCode("InvalidRequest")), message: "no"),
         ])
     func failedUpload(error: ObjectStoreError) async throws {
         try await TestFileSystem.run { system in

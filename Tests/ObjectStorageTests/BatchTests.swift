@@ -34,7 +34,7 @@ struct BatchTests {
         } _: { store, _ in
             let found = try await store.delete(["a", "b", "c", "d"], deadline: .farAway)
             #expect(Set(found.keys) == ["a", "b"])
-            #expect(found["a"] == .denied(code: "AccessDenied", message: "no"))
+            #expect(found["a"] == .denied(.server(.accessDenied), message: "no"))
             #expect(found["b"]?.isTransient == true)
         }
     }

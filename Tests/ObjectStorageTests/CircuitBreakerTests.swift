@@ -100,8 +100,8 @@ struct CircuitBreakerTests {
     func findings() {
         let long = Duration.seconds(2)
         for error: ObjectStoreError? in [
-            nil, .notFound(key: "a"), .noSuchBucket("b"), .denied(code: "c", message: "m"), .full(message: "m"),
-            .rejected(code: "c", message: "m"), .corrupted(key: "a", reason: "r"),
+            nil, .notFound(key: "a"), .noSuchBucket("b"), .denied(.status(403), message: "m"), .full(message: "m"),
+            .rejected(.status(403), message: "m"), .corrupted(key: "a", reason: "r"),
         ] {
             #expect(CircuitBreaker.Finding(error, after: long) == .answered)
         }

@@ -69,7 +69,7 @@ struct DirectoryStoreTests {
         await #expect {
             try await put("a", [2])
         } throws: {
-            guard case .rejected("ObjectExists", _) = $0 as? ObjectStoreError else { return false }
+            guard case .rejected(.objectExists, _) = $0 as? ObjectStoreError else { return false }
             return true
         }
         let target = try TemporaryFile()
@@ -110,7 +110,7 @@ struct DirectoryStoreTests {
         await #expect {
             try await store.put(key, .bytes([1]), ObjectAttributes(), deadline: .farAway)
         } throws: {
-            guard case .rejected("InvalidKey", _) = $0 as? ObjectStoreError else { return false }
+            guard case .rejected(.invalidKey, _) = $0 as? ObjectStoreError else { return false }
             return true
         }
         await #expect(throws: ObjectStoreError.self) { try await store.delete(key, deadline: .farAway) }

@@ -142,9 +142,9 @@ struct OutageTests {
     func refusal() async throws {
         let faulty = FaultyStore(MemoryStore())
         faulty.inject(.fail(.unreachable(reason: "down")), on: [.put], count: CircuitBreaker.threshold)
-        faulty.inject(.fail(.denied(code: "AccessDenied", message: "")))
+        faulty.inject(.fail(.denied(.server(.accessDenied), message: "")))
         let store = RetryingStore(faulty, logger: Self.silent) { _ in }
-        await #expect(throws: ObjectStoreError.denied(code: "AccessDenied", message: "")) {
+        await #expect(throws: ObjectStoreError.denied(.server(.accessDenied), message: "")) {
             try await store.put("a", .bytes([1]), ObjectAttributes(), deadline: CannedS3.tooFar)
         }
     }

@@ -63,7 +63,7 @@ struct ParserFuzzTests {
             answer.body = input
             answer.location = String(decoding: input.suffix(60), as: UTF8.self)
             let failure = S3Failure(answer)
-            for text in [failure.code, failure.message, failure.bucketRegion ?? ""] {
+            for text in [failure.code.map { "\($0)" } ?? "", failure.message, failure.bucketRegion ?? ""] {
                 #expect(text.unicodeScalars.count <= 300 && text.unicodeScalars.allSatisfy { $0.value >= 0x20 })
             }
             #expect(!(failure.hasCode && failure.isForeign))

@@ -70,8 +70,8 @@ struct RetryingStoreTests {
     @Test(
         "What is not transient is tried once",
         arguments: [
-            ObjectStoreError.noSuchBucket("b"), .denied(code: "c", message: "m"), .full(message: "m"),
-            .rejected(code: "c", message: "m"), .contentChanged(key: "a"), .localFile(errno: 5), .notFound(key: "a"),
+            ObjectStoreError.noSuchBucket("b"), .denied(.status(403), message: "m"), .full(message: "m"),
+            .rejected(.status(403), message: "m"), .contentChanged(key: "a"), .localFile(errno: 5), .notFound(key: "a"),
             .deadlineExceeded(reason: "r"),
         ])
     func permanent(_ error: ObjectStoreError) async {

@@ -25,7 +25,7 @@ struct S3ServerTests {
         await #expect {
             try await store.check(deadline: .farAway)
         } throws: {
-            guard case .denied("SignatureDoesNotMatch", _) = $0 as? ObjectStoreError else { return false }
+            guard case .denied(.server(.signatureDoesNotMatch), _) = $0 as? ObjectStoreError else { return false }
             return true
         }
     }

@@ -61,7 +61,7 @@ struct S3StoreTests {
             let code = request.method == "PUT" ? "AccessDenied" : "RequestTimeTooSkewed"
             return .reply(403, body: Array("<Error><Code>\(code)</Code><Message>no &lt;way&gt;</Message></Error>".utf8))
         } _: { store, _ in
-            await #expect(throws: ObjectStoreError.denied(code: "AccessDenied", message: "no <way>")) {
+            await #expect(throws: ObjectStoreError.denied(.server(.accessDenied), message: "no <way>")) {
                 try await CannedS3.put(store)
             }
             await #expect {

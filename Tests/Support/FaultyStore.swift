@@ -59,6 +59,7 @@ package final class FaultyStore: ObjectStore {
     }
 
     package var location: String { inner.location }
+    package var kind: StoreKind { inner.kind }
     package var proof: String? { inner.proof }
     package var outage: ObjectStoreError? { inner.outage }
     package var largestObject: Int64 { largest.withLock { $0 } ?? inner.largestObject }
@@ -112,16 +113,29 @@ package final class FaultyStore: ObjectStore {
     package func put(
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
+        try await put(key, body, attributes, as: .triedOnce, deadline: deadline)
+    }
+
+    package func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
         try await run(.put, key, deadline) { () async throws(ObjectStoreError) in
-            try await self.inner.put(key, body, attributes, deadline: deadline)
+            try await self.inner.put(key, body, attributes, as: call, deadline: deadline)
         }
     }
 
     package func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary {
+        try await get(key, into: descriptor, limit: limit, as: .triedOnce, deadline: deadline)
+    }
+
+    package func get(
+        _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary {
         try await run(.get, key, deadline, damaging: descriptor) { () async throws(ObjectStoreError) in
-            try await self.inner.get(key, into: descriptor, limit: limit, deadline: deadline)
+            try await self.inner.get(key, into: descriptor, limit: limit, as: call, deadline: deadline)
         }
     }
 

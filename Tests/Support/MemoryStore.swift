@@ -24,6 +24,7 @@ package final class MemoryStore: ObjectStore {
     }
 
     package let location: String
+    package var kind: StoreKind { .local }
     private let outer: MemoryStore?
     private let isConditional: Bool
     /// Guards the objects and the requests; held for no call out of this file.

@@ -10,6 +10,21 @@ extension ObjectStore {
 
     package func digestPlan(length: Int64) -> DigestPlan { .content }
 
+    /// A store for which a call is one request.
+    package func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
+        try await put(key, body, attributes, deadline: deadline)
+    }
+
+    /// A store for which a call is one request.
+    package func get(
+        _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary {
+        try await get(key, into: descriptor, limit: limit, deadline: deadline)
+    }
+
     /// One by one, a few at a time.
     package func delete(
         _ keys: [String], deadline: ContinuousClock.Instant

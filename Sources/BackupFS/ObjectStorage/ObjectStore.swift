@@ -10,6 +10,9 @@ package protocol ObjectStore: Sendable {
     /// The store as a person would write it, without secrets: `s3://bucket/prefix` or `file:///dir`.
     var location: String { get }
 
+    /// What the store is.
+    var kind: StoreKind { get }
+
     /// What was found otherwise than it was told, and made good; empty as long as nothing was.
     var discoveries: [StoreDiscovery] { get }
 
@@ -44,6 +47,17 @@ package protocol ObjectStore: Sendable {
     /// the same; with nothing coming it ends no later than that time after its last part began.
     func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary
+
+    /// `put` as the call that it is, so that requests that make it up can be tried again by themselves.
+    func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError)
+
+    /// `get` as the call that it is, so that requests that make it up can be tried again by themselves.
+    func get(
+        _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary
 
     /// What the store says about one object; nil if it says that the object is not there.

@@ -6,8 +6,8 @@ package enum ObjectStoreError: Error, Sendable, Equatable {
     case notFound(key: String)
     /// The bucket or directory does not exist.
     case noSuchBucket(String)
-    /// The store refused us: credentials, permissions. `code` is the store's own.
-    case denied(code: String, message: String)
+    /// The store refused us: credentials, permissions.
+    case denied(Denial, message: String)
     /// The store says it is full (a quota, or the disk of a directory store).
     case full(message: String)
     /// No connection, no answer in time, or an answer that says "later" (503, 500, SlowDown); `retryAfter` is how much
@@ -19,8 +19,8 @@ package enum ObjectStoreError: Error, Sendable, Equatable {
     case corrupted(key: String, reason: String)
     /// The content changed while it was being sent: what the digests say is not what was read.
     case contentChanged(key: String)
-    /// The store refused the request for another reason; `code` is the store's own, or the HTTP status.
-    case rejected(code: String, message: String)
+    /// The store refused the request for another reason.
+    case rejected(Rejection, message: String)
     /// Reading or writing our own file failed with this errno.
     case localFile(errno: Int32)
 
@@ -42,12 +42,9 @@ extension ObjectStoreError {
 }
 
 extension ObjectStoreError {
-    /// The code of a refusal that is our own: there is nobody to sign for.
-    static let withoutCredentials = "NoCredentials"
-
     /// There are no credentials; the message says where they were looked for, and nothing secret.
     static func noCredentials(_ message: String) -> ObjectStoreError {
-        .denied(code: withoutCredentials, message: message)
+        .denied(.noCredentials, message: message)
     }
 }
 
@@ -57,37 +54,49 @@ extension ObjectStoreError: CustomStringConvertible {
         switch self {
         case .notFound(let key): "the backup storage has no object \(key)"
         case .noSuchBucket(let name): "\(name) does not exist: create it, or correct the backup URL"
-        case .denied(Self.withoutCredentials, let message):
-            "there are no credentials for the backup storage: \(message)"
-        case .denied(let code, let message):
-            Self.denial(code) + (message.isEmpty ? " (\(code))" : " (\(code): \(message))")
+        case .denied(.noCredentials, let message): "\(Denial.noCredentials.advice): \(message)"
+        case .denied(let denial, let message):
+            denial.advice + (message.isEmpty ? " (\(denial))" : " (\(denial): \(message))")
         case .full(let message): "the backup storage is full (\(message))"
         case .unreachable(let reason, _): "the backup storage cannot be reached (\(reason))"
         case .deadlineExceeded(let reason): "the backup storage did not finish in time (\(reason))"
         case .corrupted(let key, let reason): "bytes of \(key) were damaged on the way (\(reason))"
         case .contentChanged(let key): "the file changed while \(key) was being sent"
-        case .rejected(Self.untrusted, let message): "the backup storage cannot be trusted (\(message))"
-        case .rejected(let code, let message): "the backup storage refused the request (\(code): \(message))"
+        case .rejected(.untrusted, let message): "the backup storage cannot be trusted (\(message))"
+        case .rejected(let rejection, let message):
+            "the backup storage refused the request (\(rejection): \(message))"
         case .localFile(let code): "a local file could not be read or written (errno \(code))"
         }
     }
+}
 
-    /// What the code of a refusal asks an operator to change.
-    private static func denial(_ code: String) -> String {
-        switch code {
-        case "SignatureDoesNotMatch":
+extension Denial {
+    /// What it asks an operator to change.
+    fileprivate var advice: String {
+        switch self {
+        case .server(let code): code.advice
+        case .noCredentials: "there are no credentials for the backup storage"
+        case .notOurs: "the backup storage is not this mount's"
+        case .status, .system: "the backup storage refused the credentials"
+        }
+    }
+}
+
+extension ServerCode {
+    fileprivate var advice: String {
+        switch self {
+        case .signatureDoesNotMatch:
             "the backup storage refused the credentials: the secret key does not belong to the access key, correct it"
-        case "InvalidAccessKeyId", "InvalidClientTokenId":
+        case .invalidAccessKeyID, .invalidClientTokenID:
             "the backup storage refused the credentials: it does not know the access key, correct it"
-        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestExpired":
+        case .expiredToken, .invalidToken, .tokenRefreshRequired, .requestExpired:
             "the backup storage refused the credentials: the session token is no longer good, get a new one"
-        case "AccessDenied":
+        case .accessDenied:
             "the backup storage refused the credentials: let them list, read, write and delete below the prefix"
-        case "AuthorizationHeaderMalformed", "IncorrectEndpoint", "IllegalLocationConstraintException":
+        case .authorizationHeaderMalformed, .incorrectEndpoint, .illegalLocationConstraint:
             "the backup storage expects another region: correct --region"
-        case "RequestTimeTooSkewed":
+        case .requestTimeTooSkewed:
             "the clocks of this machine and of the backup storage are too far apart: set the clock here"
-        case "NotOurs": "the backup storage is not this mount's"
         default: "the backup storage refused the credentials"
         }
     }

@@ -91,23 +91,20 @@ enum Assembly {
     static func knownStore(
         _ settings: BackupSettings, environment: [String: String], logger: Logger
     ) throws(PreflightFailure) -> any ObjectStore {
-        let location = try self.location(settings)
+        let url = try self.url(settings)
         do throws(PreflightFailure) {
             return try store(settings, environment: environment, logger: logger)
         } catch {
-            return LateStore(location: location) { () throws(PreflightFailure) in
+            return LateStore(url) { () throws(PreflightFailure) in
                 try store(settings, environment: environment, logger: logger)
             }
         }
     }
 
-    /// What the store of `settings` calls itself.
-    private static func location(_ settings: BackupSettings) throws(PreflightFailure) -> String {
+    /// Where the store of `settings` is.
+    private static func url(_ settings: BackupSettings) throws(PreflightFailure) -> BackupURL {
         do throws(StoreConfigurationError) {
-            switch try BackupURL(settings.backup ?? "").place {
-            case .bucket(let bucket, let prefix): return prefix.isEmpty ? "s3://\(bucket)" : "s3://\(bucket)/\(prefix)"
-            case .directory(let path): return "file://\(path)"
-            }
+            return try BackupURL(settings.backup ?? "")
         } catch {
             throw .backupConfiguration("\(error)")
         }

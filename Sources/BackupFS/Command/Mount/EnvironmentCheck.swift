@@ -62,7 +62,7 @@ struct EnvironmentCheck {
     private func storeChecks(_ store: any ObjectStore) -> [CheckReport.Check] {
         do throws(PreflightFailure) {
             try Assembly.check(store, patience: patience)
-        } catch .backup(.denied(code: "RequestTimeTooSkewed", _)) {
+        } catch .backup(.denied(.server(.requestTimeTooSkewed), _)) {
             // A signed request that is off by more than 15 minutes is refused: S3 tells nothing finer.
             return [
                 .init(
@@ -75,7 +75,7 @@ struct EnvironmentCheck {
         let backup = CheckReport.Check(
             name: "backup", ok: true, detail: "it answers, accepts the credentials, and has the place for objects")
         if let refusal = neighbourCheck(store) { return [backup, refusal] }
-        guard store.location.hasPrefix("s3://") else { return [backup, objectCheck(store)] }
+        guard case .bucket = store.kind else { return [backup, objectCheck(store)] }
         let objects = objectCheck(store)
         return [backup, objects, proofCheck(store)] + discoveryChecks(store.discoveries)
     }

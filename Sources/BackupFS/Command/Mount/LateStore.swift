@@ -6,14 +6,16 @@ import Synchronization
 /// Each request tries again to make it and fails with the reason; from the first success on that store answers.
 final class LateStore: ObjectStore {
     let location: String
+    let kind: StoreKind
     private let make: @Sendable () throws(PreflightFailure) -> any ObjectStore
     /// Guards the store, nil until it could be made; held while it is made, so that it is made once.
     private let made = Mutex<(any ObjectStore)?>(nil)
     /// What the store is to be given when it is made.
     private let recorder = Mutex<(any UploadRecorder)?>(nil)
 
-    init(location: String, _ make: @escaping @Sendable () throws(PreflightFailure) -> any ObjectStore) {
-        self.location = location
+    init(_ url: BackupURL, _ make: @escaping @Sendable () throws(PreflightFailure) -> any ObjectStore) {
+        location = "\(url)"
+        kind = StoreKind(url)
         self.make = make
     }
 

@@ -112,7 +112,7 @@ final class PrefixClaim: Sendable {
             case .store(let error): throw .backup(error)
             case .catalogue(let error): throw error
             case .belongsToAnother, .markerMissing, .catalogueIsOlder, .insideAnother, .aroundAnother, .beingClaimed:
-                throw .backup(.denied(code: "NotOurs", message: "\(error)"))
+                throw .backup(.denied(.notOurs, message: "\(error)"))
             }
         }
     }

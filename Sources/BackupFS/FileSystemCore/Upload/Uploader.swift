@@ -276,7 +276,7 @@ final class Uploader: Sendable {
     private func refuseTooLarge(_ size: Int64) throws(ObjectStoreError) {
         guard size > store.largestObject else { return }
         throw .rejected(
-            code: "EntityTooLarge",
+            .entityTooLarge,
             message: "the file has \(size) bytes, and backup storage takes \(store.largestObject) at most")
     }
 

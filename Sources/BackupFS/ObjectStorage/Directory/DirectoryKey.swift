@@ -13,7 +13,7 @@ struct DirectoryKey: Sendable {
                 && !part.elementsEqual("..".utf8)
         }
         guard isPlain, key.utf8.count <= 1024, parts.first?.elementsEqual(Self.reserved.utf8) == false else {
-            throw .rejected(code: "InvalidKey", message: "a directory cannot hold the key \(key)")
+            throw .rejected(.invalidKey, message: "a directory cannot hold the key \(key)")
         }
         text = key
     }

@@ -40,9 +40,9 @@ extension DirectoryStore {
         try expiry.check()
         do throws(ObjectStoreError) {
             try place(staged, at: key.objectPath, replacing: false, tree)
-        } catch .rejected(let code, let message) {
+        } catch .rejected(let rejection, let message) {
             // Another attempt of the same request was faster.
-            guard try isStored(key, source, tree, expiry) else { throw .rejected(code: code, message: message) }
+            guard try isStored(key, source, tree, expiry) else { throw .rejected(rejection, message: message) }
         }
     }
 
@@ -76,7 +76,7 @@ extension DirectoryStore {
         let sum = try checksum(object, expiry) { _, _ throws(ObjectStoreError) in }
         guard object.size == source.length, sum == source.digests.sha256Hex, try sidecar(key, tree)?.sha256 == sum
         else {
-            throw .rejected(code: "ObjectExists", message: "the key \(key.text) has another content already")
+            throw .rejected(.objectExists, message: "the key \(key.text) has another content already")
         }
         // What the earlier attempt renamed may not be on the disk yet.
         for path in [key.sidecarPath, key.objectPath] {
@@ -137,7 +137,7 @@ extension DirectoryStore {
         try attempt("fsync") { () throws(DirectoryFailure) in try tree.sync(staged.file) }
         do throws(ObjectStoreError) {
             try place(staged, at: path, replacing: replacing, tree)
-        } catch .rejected(code: "errno \(EEXIST)", _) {
+        } catch .rejected(.system(errno: EEXIST), _) {
             return
         }
     }

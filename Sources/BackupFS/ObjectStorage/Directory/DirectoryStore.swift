@@ -33,6 +33,8 @@ package final class DirectoryStore: ObjectStore {
         location = "file://\(path)"
     }
 
+    package var kind: StoreKind { .local }
+
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await run("check", deadline) { tree, _ throws(ObjectStoreError) in
             guard faccessat(tree.root.number, ".", R_OK | W_OK | X_OK, 0) == 0 else {

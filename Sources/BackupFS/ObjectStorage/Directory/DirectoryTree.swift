@@ -19,9 +19,9 @@ struct DirectoryFailure: Error {
         let text = "\(operation): \(errnoText(code))"
         switch code {
         case ENOSPC, EDQUOT: return .full(message: text)
-        case EACCES, EPERM, EROFS: return .denied(code: "errno \(code)", message: text)
+        case EACCES, EPERM, EROFS: return .denied(.system(errno: code), message: text)
         case ENOTDIR, EISDIR, ELOOP, EXDEV, ENAMETOOLONG, EEXIST, EFBIG, EINVAL:
-            return .rejected(code: "errno \(code)", message: text)
+            return .rejected(.system(errno: code), message: text)
         default: return .unreachable(reason: text)
         }
     }

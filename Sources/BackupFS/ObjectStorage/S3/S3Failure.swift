@@ -3,8 +3,8 @@
 /// An S3 error answer: the status, and the code and message of its XML body.
 struct S3Failure: Sendable, Equatable {
     let status: Int
-    /// Empty if the body was empty or not S3's.
-    let code: String
+    /// nil if the body was empty or not S3's.
+    let code: ServerCode?
     let message: String
     /// Whether the answer may come from something that is no S3 server: it has a body that is not S3's.
     let isForeign: Bool
@@ -21,12 +21,12 @@ struct S3Failure: Sendable, Equatable {
         var region: String?
         let isXML = S3XML.read(answer.body) { path, text in
             guard path.first == "Error" else { return }
-            if path.dropFirst() == ["Code"] { code = Self.plain(text) }
+            if path.dropFirst() == ["Code"] { code = text }
             if path.dropFirst() == ["Message"] { message = Self.plain(text) }
             if path.dropFirst() == ["Region"] { region = text }
         }
         status = answer.status
-        self.code = isXML ? code : ""
+        self.code = isXML ? Self.code(code) : nil
         self.message = isXML ? message : ""
         isForeign = !answer.body.isEmpty && (!isXML || code.isEmpty)
         bucketRegion = (answer.bucketRegion ?? region).map(Self.plain)
@@ -39,7 +39,7 @@ struct S3Failure: Sendable, Equatable {
     /// What was said about one object in a good answer about many.
     init(code: String, message: String) {
         status = 200
-        self.code = Self.plain(code)
+        self.code = Self.code(code)
         self.message = Self.plain(message)
         isForeign = false
         wantsTLS = false
@@ -48,58 +48,60 @@ struct S3Failure: Sendable, Equatable {
         retryAfter = nil
     }
 
+    private static func code(_ text: String) -> ServerCode? { text.isEmpty ? nil : ServerCode(text) }
+
     /// Whether the body is an S3 error.
-    var hasCode: Bool { !code.isEmpty }
+    var hasCode: Bool { code != nil }
 
     /// Whether the server compared the bytes with a checksum of ours and found them different.
-    var meansDifferentBytes: Bool { ["BadDigest", "XAmzContentSHA256Mismatch"].contains(code) }
+    var meansDifferentBytes: Bool { code == .badDigest || code == .payloadMismatch }
 
     /// The error, for a request about `key`; `bucket` as the operator knows it.
     func error(key: String, bucket: String) -> ObjectStoreError {
         switch code {
-        case "NoSuchBucket": return .noSuchBucket(bucket)
-        case "NoSuchKey", "NoSuchVersion": return .notFound(key: key)
-        case "QuotaExceeded", "InsufficientCapacity", "InsufficientStorage", "InsufficientStorageSpace",
-            "StorageQuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "StorageFull":
-            return .full(message: text)
-        case "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout",
-            "IncompleteBody", "OperationAborted", "TooManyRequests", "RequestLimitExceeded", "Busy":
+        case .noSuchBucket?: return .noSuchBucket(bucket)
+        case .noSuchKey?, .noSuchVersion?: return .notFound(key: key)
+        case let code? where ServerCode.full.contains(code): return .full(message: text)
+        case let code? where ServerCode.passing.contains(code):
             return .unreachable(reason: text, retryAfter: retryAfter)
-        case "AuthorizationHeaderMalformed":
-            return .denied(code: code, message: bucketRegion.map { "the bucket is in region \($0)" } ?? message)
-        case "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-            "AccessDenied", "RequestTimeTooSkewed":
-            return .denied(code: code, message: message)
-        case "BadDigest", "XAmzContentSHA256Mismatch":
-            return .corrupted(key: key, reason: text)
+        case let code? where code == .authorizationHeaderMalformed:
+            return .denied(.server(code), message: bucketRegion.map { "the bucket is in region \($0)" } ?? message)
+        case let code? where Self.denials.contains(code): return .denied(.server(code), message: message)
+        case .badDigest?, .payloadMismatch?: return .corrupted(key: key, reason: text)
         default: return errorByStatus(key: key)
         }
     }
 
+    /// Codes that refuse us, whatever the status.
+    private static let denials: Set<ServerCode> = [
+        .expiredToken, .invalidToken, .tokenRefreshRequired, .invalidAccessKeyID, .signatureDoesNotMatch,
+        .accessDenied, .requestTimeTooSkewed,
+    ]
+
     private func errorByStatus(key: String) -> ObjectStoreError {
-        let name = code.isEmpty ? "HTTP \(status)" : code
+        let rejection = code.map(Rejection.server) ?? .status(status)
         switch status {
         case 400 where wantsTLS:
-            return .rejected(code: name, message: "the server expects TLS: write https:// in the endpoint")
+            return .rejected(rejection, message: "the server expects TLS: write https:// in the endpoint")
         case 404 where isForeign:
             return .unreachable(reason: "status 404 from something that is no S3 server: is the endpoint right?")
-        case 404 where code.isEmpty && !key.isEmpty: return .notFound(key: key)
-        case 401, 403: return .denied(code: name, message: message)
+        case 404 where code == nil && !key.isEmpty: return .notFound(key: key)
+        case 401, 403: return .denied(code.map(Denial.server) ?? .status(status), message: message)
         case 507: return .full(message: text)
-        case 501: return .rejected(code: name, message: message)
+        case 501: return .rejected(rejection, message: message)
         case 408, 409, 425, 429, 500...599: return .unreachable(reason: text, retryAfter: retryAfter)
         case 300...399:
             let region = bucketRegion.map { ": the bucket is in region \($0)" } ?? ""
             let host = otherHost.map { ", to \(Self.plain($0))" } ?? ""
             return .rejected(
-                code: name, message: "the server points elsewhere\(host)\(region): correct the endpoint or the region")
-        default: return .rejected(code: name, message: message)
+                rejection, message: "the server points elsewhere\(host)\(region): correct the endpoint or the region")
+        default: return .rejected(rejection, message: message)
         }
     }
 
     /// What the server said, on one line.
     private var text: String {
-        let parts = [code, message].filter { !$0.isEmpty }
+        let parts = [code.map { "\($0)" } ?? "", message].filter { !$0.isEmpty }
         return "status \(status)" + (parts.isEmpty ? "" : ", " + parts.joined(separator: ": "))
     }
 

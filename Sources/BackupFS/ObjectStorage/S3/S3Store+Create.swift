@@ -46,7 +46,7 @@ extension S3Store {
         case 200 where !failure.hasCode: return .created
         case 412: return .taken
         // As servers answer that know the header and not how to honour it.
-        case 400 where ["NotImplemented", "InvalidArgument", "InvalidRequest"].contains(failure.code), 501:
+        case 400 where [.notImplemented, .invalidArgument, .invalidRequest].contains(failure.code), 501:
             return .notOffered
         default: throw failure.error(key: key, bucket: location)
         }

@@ -6,11 +6,17 @@ extension S3Store {
     package func get(
         _ key: String, into descriptor: Int32, limit: Int64, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary {
+        try await get(key, into: descriptor, limit: limit, as: .triedOnce, deadline: deadline)
+    }
+
+    package func get(
+        _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> ObjectSummary {
         let cut = configuration.objects.cut
         guard limit >= cut.threshold else {
             return try await getWhole(key, into: descriptor, limit: limit, deadline: deadline)
         }
-        let target = RangeTarget(key: key, descriptor: descriptor, limit: limit)
+        let target = RangeTarget(call: call, key: key, descriptor: descriptor, limit: limit)
         let patience = ContinuousClock.now.duration(to: deadline)
         let first = try await fetch(target, offset: 0, length: cut.preferred, ifMatch: nil, deadline: deadline)
         switch first.status {
@@ -62,6 +68,8 @@ extension S3Store {
 
     /// Where the parts of one object go.
     private struct RangeTarget: Sendable {
+        /// The call that they are fetched for.
+        let call: StoreCall
         let key: String
         let descriptor: Int32
         let limit: Int64
@@ -75,7 +83,7 @@ extension S3Store {
         if let etag { request.headers.append(("if-match", "\"\(etag)\"")) }
         request.sink = .file(descriptor: target.descriptor, offset: offset, limit: target.limit)
         let ready = request
-        return try await RetryingStore.part("get", target.key, deadline: deadline) {
+        return try await target.call.part("get", target.key, deadline: deadline) {
             () async throws(ObjectStoreError) in
             let answer = try await self.loop.run(ready, deadline: deadline)
             // What a later attempt may find better is thrown here, where it is tried again.

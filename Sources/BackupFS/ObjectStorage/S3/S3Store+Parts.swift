@@ -11,7 +11,7 @@ extension S3Store {
 
     func putParts(
         _ key: String, _ file: UploadedFile, _ layout: PartLayout, _ attributes: ObjectAttributes,
-        deadline: ContinuousClock.Instant
+        as call: StoreCall, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
         guard case .parts(let digests, _) = file.digests.transport, digests.count == layout.count else {
             throw .contentChanged(key: key)
@@ -21,7 +21,8 @@ extension S3Store {
         uploads.begin(begun)
         do throws(ObjectStoreError) {
             try await uploads.recorder?.began(begun)
-            let upload = PartUpload(key: key, id: begun.id, file: file, layout: layout, digests: digests)
+            let upload = PartUpload(
+                call: call, key: key, id: begun.id, file: file, layout: layout, digests: digests)
             let parts = try await inParallel(
                 Array(1...layout.count), width: configuration.transfers,
                 throwing: {
@@ -67,7 +68,7 @@ extension S3Store {
         request.headers = configuration.objects.accessHeaders
         request.body = .file(descriptor: upload.file.descriptor, offset: offset, length: length, digests)
         let ready = request
-        return try await RetryingStore.part("put", upload.key, deadline: deadline) {
+        return try await upload.call.part("put", upload.key, deadline: deadline) {
             () async throws(ObjectStoreError) in
             let (answer, isProven) = try await self.answerToBody(ready, deadline: deadline)
             guard let etag = answer.etag, !etag.isEmpty else {
@@ -93,18 +94,18 @@ extension S3Store {
         request.headers = [("content-type", "application/xml")]
         request.body = .bytes(body, BodyDigests(of: body))
         let ready = request
-        try await RetryingStore.part("put", upload.key, deadline: deadline) { () async throws(ObjectStoreError) in
+        try await upload.call.part("put", upload.key, deadline: deadline) { () async throws(ObjectStoreError) in
             let answer = try await self.loop.run(ready, deadline: deadline)
             let failure = S3Failure(answer)
             if answer.status == 200, S3XML.isDocument("CompleteMultipartUploadResult", answer.body) { return }
             // An earlier attempt was applied and its answer was lost, or a proxy spoke: the object says what is so.
-            if failure.code == "NoSuchUpload", try await self.isStored(upload, deadline: deadline) { return }
+            if failure.code == .noSuchUpload, try await self.isStored(upload, deadline: deadline) { return }
             guard answer.status != 200 || failure.hasCode else {
                 throw .unreachable(reason: "the server did not say whether it put the parts together")
             }
             throw failure.error(key: upload.key, bucket: self.location)
         }
-        try await RetryingStore.part("head", upload.key, deadline: deadline) { () async throws(ObjectStoreError) in
+        try await upload.call.part("head", upload.key, deadline: deadline) { () async throws(ObjectStoreError) in
             guard try await self.isStored(upload, deadline: deadline) else {
                 try? await self.delete(upload.key, deadline: deadline)
                 throw .corrupted(key: upload.key, reason: "the server put other parts together than those sent")
@@ -145,7 +146,7 @@ extension S3Store {
         let request = try objectRequest(.delete, .upkeep, upload.key, [("uploadId", upload.id)])
         let answer = try await loop.run(request, deadline: deadline)
         let failure = S3Failure(answer)
-        if answer.status == 204 || answer.status == 404 && failure.code == "NoSuchUpload" { return }
+        if answer.status == 204 || answer.status == 404 && failure.code == .noSuchUpload { return }
         if answer.status == 200, !failure.hasCode { return }
         throw failure.error(key: upload.key, bucket: location)
     }
@@ -153,6 +154,8 @@ extension S3Store {
 
 /// An upload in parts and what it carries.
 private struct PartUpload: Sendable {
+    /// The call that it is made for.
+    let call: StoreCall
     let key: String
     /// The server's name for it.
     let id: String

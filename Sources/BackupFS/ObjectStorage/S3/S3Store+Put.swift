@@ -9,19 +9,26 @@ extension S3Store {
     package func put(
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
+        try await put(key, body, attributes, as: .triedOnce, deadline: deadline)
+    }
+
+    package func put(
+        _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, as call: StoreCall,
+        deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) {
         switch body {
         case .bytes(let bytes):
             try await putWhole(key, .bytes(bytes, BodyDigests(of: bytes)), attributes, after: nil, deadline: deadline)
         case .file(let descriptor, let length, let given, let barrier):
             guard length <= PartLayout.longestObject else {
-                throw .rejected(code: "EntityTooLarge", message: "S3 has no objects of more than 5 TiB")
+                throw .rejected(.entityTooLarge, message: "S3 has no objects of more than 5 TiB")
             }
             let file = UploadedFile(
                 descriptor: descriptor, length: length,
                 digests: try await digests(of: descriptor, length: length, given, key: key, deadline: deadline),
                 barrier: barrier)
             if let layout = configuration.objects.cut.layout(length: length) {
-                try await putParts(key, file, layout, attributes, deadline: deadline)
+                try await putParts(key, file, layout, attributes, as: call, deadline: deadline)
             } else if let whole = file.digests.whole {
                 let body = S3Request.Body.file(descriptor: descriptor, offset: 0, length: length, whole)
                 try await putWhole(key, body, attributes, after: barrier, deadline: deadline)
@@ -123,7 +130,7 @@ extension S3Store {
                 (97...122).contains(byte) || (48...57).contains(byte) || "-_.".utf8.contains(byte)
             }
             guard isName, header.value.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-                throw .rejected(code: "InvalidMetadata", message: "a header cannot hold the metadata \(header.name)")
+                throw .rejected(.invalidMetadata, message: "a header cannot hold the metadata \(header.name)")
             }
         }
         return headers

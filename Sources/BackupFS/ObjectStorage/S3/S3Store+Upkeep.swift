@@ -40,7 +40,7 @@ extension S3Store {
         let answer = try await loop.run(request, deadline: deadline)
         let failure = S3Failure(answer)
         guard answer.status == 200, !failure.hasCode else {
-            guard [405, 501].contains(answer.status) || ["NotImplemented", "MethodNotAllowed"].contains(failure.code)
+            guard [405, 501].contains(answer.status) || [.notImplemented, .methodNotAllowed].contains(failure.code)
             else { throw failure.error(key: "", bucket: location) }
             refusesBatches.set()
             return await deleteEach(keys, deadline: deadline)

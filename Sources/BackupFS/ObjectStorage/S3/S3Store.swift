@@ -48,6 +48,8 @@ package final class S3Store: ObjectStore {
 
     deinit { loop.stop() }
 
+    package var kind: StoreKind { .bucket(prefix: root) }
+
     package var discoveries: [StoreDiscovery] { loop.discoveries }
 
     package func use(_ recorder: any UploadRecorder) { uploads.use(recorder) }
@@ -122,13 +124,13 @@ package final class S3Store: ObjectStore {
                 try await loop.run(listRequest(prefix: prefix, query, lane: .upkeep), deadline: deadline))
             for object in page.objects {
                 guard object.key.hasPrefix(root + prefix) else {
-                    throw .rejected(code: "ForeignKey", message: "the server listed a key outside the prefix")
+                    throw .rejected(.foreignKey, message: "the server listed a key outside the prefix")
                 }
                 let name = String(object.key.dropFirst(root.count))
                 if !name.isEmpty { objects.append(ListedObject(key: name, size: object.size)) }
             }
             guard page.continuation == nil || page.continuation != continuation else {
-                throw .rejected(code: "EndlessListing", message: "the server gave the same page twice")
+                throw .rejected(.endlessListing, message: "the server gave the same page twice")
             }
             continuation = page.continuation
         } while continuation != nil && objects.count < 1000
@@ -168,7 +170,7 @@ package final class S3Store: ObjectStore {
     ) throws(ObjectStoreError) -> S3Request {
         let full = root + key
         guard !key.isEmpty, full.utf8.count <= 1024, full.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-            throw .rejected(code: "InvalidKey", message: "S3 cannot hold the key \(key)")
+            throw .rejected(.invalidKey, message: "S3 cannot hold the key \(key)")
         }
         let path = "\(configuration.address.path)/\(percentEncoded(full, keeping: "/"))"
         return S3Request(method: method, lane: lane, key: key, path: path, query: Self.encoded(query))

@@ -117,7 +117,7 @@ final class SigningLoop: Sendable {
         from answer: S3Answer, _ signing: Signing, _ attempt: inout Attempt, _ deadline: ContinuousClock.Instant
     ) async -> Bool {
         let failure = S3Failure(answer)
-        if Self.skewed.contains(failure.code), !attempt.hasSetClock {
+        if let code = failure.code, Self.skewed.contains(code), !attempt.hasSetClock {
             attempt.hasSetClock = true
             if let date = answer.date, clock.follow(date) {
                 logger.warning(
@@ -142,7 +142,9 @@ final class SigningLoop: Sendable {
             return true
         }
         let isOver = signing.credentials.expiration.map { $0 <= clock.now } ?? false
-        if Self.replaced.contains(failure.code) || isOver && failure.code == "AccessDenied", !attempt.hasReplaced {
+        if let code = failure.code, Self.replaced.contains(code) || isOver && code == .accessDenied,
+            !attempt.hasReplaced
+        {
             attempt.hasReplaced = true
             return await provider.replace(signing.credentials, deadline: deadline)
         }
@@ -150,12 +152,12 @@ final class SigningLoop: Sendable {
     }
 
     /// Codes for a signature of another time.
-    private static let skewed: Set<String> = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]
+    private static let skewed: Set<ServerCode> = [.requestTimeTooSkewed, .requestExpired, .requestInTheFuture]
 
     /// Codes for credentials that are not good any more; that a secret was changed shows in the signature only.
-    private static let replaced: Set<String> = [
-        "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
+    private static let replaced: Set<ServerCode> = [
+        .expiredToken, .invalidAccessKeyID, .invalidToken, .tokenRefreshRequired, .invalidClientTokenID,
+        .signatureDoesNotMatch,
     ]
 
     /// Whether a request would be signed otherwise now.

@@ -227,7 +227,7 @@ final class Transfer {
             case .file, .digest: keep(bytes, limit: 64 * 1024)
             case .memory(let limit):
                 guard answer.body.count + bytes.count <= limit || answer.status != 200 else {
-                    throw .rejected(code: "AnswerTooLong", message: "the server sent more than \(limit) bytes")
+                    throw .rejected(.answerTooLong, message: "the server sent more than \(limit) bytes")
                 }
                 keep(bytes, limit: limit)
             }
@@ -279,10 +279,12 @@ final class Transfer {
         if code == CURLE_OPERATION_TIMEDOUT, submission.deadline <= .now {
             return .failure(.deadlineExceeded(reason: text))
         }
+        var verdict = 0
+        backupfs_curl_get_long(handle.easy, CURLINFO_SSL_VERIFYRESULT, &verdict)
         return .failure(
             ObjectStoreError(
-                curl: code, text: text, endpoint: signed.endpoint, isAnswered: answer.status != 0,
-                isProxied: !proxy.isEmpty))
+                curl: code, text: text, verdict: CertificateVerdict(verdict), endpoint: signed.endpoint,
+                isAnswered: answer.status != 0, isProxied: !proxy.isEmpty))
     }
 }
 

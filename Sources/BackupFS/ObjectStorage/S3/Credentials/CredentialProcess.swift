@@ -30,14 +30,19 @@ enum CredentialProcess {
     private static func start(
         _ words: [String], _ source: String
     ) throws(ObjectStoreError) -> (reader: Descriptor, child: ChildProcess) {
+        let reader: Descriptor
+        let writer: Descriptor
         do throws(SystemError) {
-            let (reader, writer) = try makePipe()
+            (reader, writer) = try makePipe()
+        } catch {
+            throw .localFile(errno: error.code)
+        }
+        do throws(SystemError) {
             let child = try ChildProcess.start(
                 .named(words[0]), words.map { Array($0.utf8) }, files: .only(writer, at: STDOUT_FILENO),
                 standing: .ownGroup)
             return (reader, child)
         } catch {
-            guard error.call == "posix_spawn" else { throw .localFile(errno: error.code) }
             throw .noCredentials("\(source) cannot be run: \(error.reason)")
         }
     }

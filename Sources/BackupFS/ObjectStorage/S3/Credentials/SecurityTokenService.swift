@@ -53,15 +53,16 @@ struct SecurityTokenService: Sendable, Equatable {
             }
         }
         guard answer.status == 200 else {
-            let code = isXML ? fields["Code"] ?? "" : ""
+            let name = isXML ? fields["Code"] ?? "" : ""
+            let code = ServerCode(name)
             let text = S3Failure.plain(fields["Message"] ?? "")
             if answer.status >= 500 || answer.status == 429 || Self.passing.contains(code) {
                 throw .unreachable(
-                    reason: "STS at \(endpoint.host): status \(answer.status) \(S3Failure.plain(code))",
+                    reason: "STS at \(endpoint.host): status \(answer.status) \(code)",
                     retryAfter: answer.retryAfter)
             }
             // That message quotes the headers that were signed, a session token among them.
-            let detail = code.isEmpty || code == "SignatureDoesNotMatch" ? code : "\(code): \(text)"
+            let detail = name.isEmpty || code == .signatureDoesNotMatch ? name : "\(name): \(text)"
             throw .noCredentials(
                 "STS at \(endpoint.host) refused the role \(role.arn), status \(answer.status) \(S3Failure.plain(detail))"
             )
@@ -80,8 +81,9 @@ struct SecurityTokenService: Sendable, Equatable {
     }
 
     /// Codes of what may pass by itself.
-    private static let passing: Set<String> = [
-        "Throttling", "ThrottlingException", "RequestLimitExceeded", "IDPCommunicationError", "ServiceUnavailable",
-        "InternalFailure", "InternalError",
+    private static let passing: Set<ServerCode> = [
+        ServerCode("Throttling"), ServerCode("ThrottlingException"), ServerCode("RequestLimitExceeded"),
+        ServerCode("IDPCommunicationError"), ServerCode("ServiceUnavailable"), ServerCode("InternalFailure"),
+        ServerCode("InternalError"),
     ]
 }
