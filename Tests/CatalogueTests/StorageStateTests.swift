@@ -135,10 +135,31 @@ struct StorageStateTests {
         #expect(leftovers.map(\.since) == [500, 600])
         #expect(leftovers.first?.lastError == "no answer")
         try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.markNotInMain(other.id)
+            try writer.markDeletedNotInMain(other.id)
             try writer.forgetVersion(VersionID("vb"))
         }
         #expect(try self.leftovers().count == 1)
+    }
+
+    @Test("What is found out late about a live file changes nothing of a deleted one")
+    func lateFindings() throws {
+        let file = try temporary.create("a.jpg")
+        try upload(version("va", of: file))
+        try catalogue.change(.processCrash, .markMainCopy(file.id, inode: 7, modified: 5))
+        let seen = try catalogue.row(file.id)
+        try catalogue.change(.processCrash, .markMainCopy(file.id, inode: 8, modified: 5))
+        // Main has got another copy since.
+        try catalogue.change(.processCrash, .markNotInMain(seen))
+        #expect(try catalogue.row(file.id).inMain)
+        _ = try catalogue.change(
+            .powerLoss, .delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 600))
+        let deleted = try catalogue.row(file.id)
+        try catalogue.change(.processCrash, .markNotInMain(deleted))
+        try catalogue.change(.processCrash, .settle(file.id))
+        let isLost = try catalogue.change(.processCrash, .loseChange(file.id, error: "lost", now: 700) { true })
+        #expect(!isLost)
+        #expect(try catalogue.row(file.id) == deleted)
+        #expect(try catalogue.dueResources(now: 600, limit: 10).map(\.resource.id) == [file.id])
     }
 
     @Test("Every change of names, attributes and xattrs is in the next journal segment, once, and decodes again")

@@ -155,7 +155,9 @@ struct RenameTests {
             // The background asks no lock for a file without a main copy.
             try system.lose("b.jpg")
             let b = try system.id("b.jpg")
-            try core.catalogue.change(.processCrash) { writer throws(CatalogueError) in try writer.markNotInMain(b) }
+            try core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
+                try writer.run("UPDATE resource SET in_main = 0 WHERE id = ?", [b.rawValue])
+            }
             // As when it looks just between Rename.1 and the end of Rename.2.
             let renamed = try system.recordRename("a.jpg", "b.jpg")
             let replaced = try #require(renamed.replaced)

@@ -85,8 +85,10 @@ package protocol CatalogueTransaction {
     /// Main storage has followed the rename, and need not do so again unless the power is cut.
     func markRenameFollowed(_ intent: Int64) throws(CatalogueError)
 
-    /// Main storage has followed the rename: its intent is done, and main has nothing of a resource that was deleted by it.
-    func finishRename(_ intent: Int64, replaced: ResourceID?) throws(CatalogueError)
+    /// Main storage has followed the rename: its intent is done.
+    ///
+    /// A resource that was replaced is in main until its removal says otherwise: it may have had other names.
+    func finishRename(_ intent: Int64) throws(CatalogueError)
 
     /// Main storage could not follow: the names are as they were before, the replaced resource lives again.
     func undoRename(
@@ -106,8 +108,10 @@ package protocol CatalogueTransaction {
     /// A verified content is in main again (a recovery, or a copy found to agree with the row).
     func markMainCopy(_ id: ResourceID, inode: UInt64, modified: Nanoseconds) throws(CatalogueError)
 
-    /// Main storage does not have it (any more): Read.3, Delete.4.
-    func markNotInMain(_ id: ResourceID) throws(CatalogueError)
+    /// Main storage does not have the copy of a live resource (any more): Read.3.
+    ///
+    /// Nothing happens if its inode number is not `seen` by now: then main has got another copy.
+    func markNotInMain(_ id: ResourceID, seen: UInt64) throws(CatalogueError)
 
     /// Backup does not have it (any more): Read.7.
     func markNotInBackup(_ id: ResourceID, error: String?) throws(CatalogueError)
@@ -178,7 +182,7 @@ package protocol CatalogueTransaction {
     /// What was begun and not committed is not wanted.
     func abandonUploads(of id: ResourceID, now: Nanoseconds) throws(CatalogueError)
 
-    /// Nothing of this file waits for an upload any more; what was begun is abandoned.
+    /// Nothing of this live file waits for an upload any more; what was begun is abandoned.
     func settleUpload(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError)
 
     /// An upload that nobody waits for is the background's, unless it has a time for it already or there is nothing to

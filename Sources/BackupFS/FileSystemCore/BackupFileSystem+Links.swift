@@ -61,7 +61,7 @@ extension BackupFileSystem {
                 throw error
             }
             pass("exchange.main")
-            intents.noteFollowed(.rename(intent, replaced: nil))
+            intents.noteFollowed(.rename(intent))
         }
     }
 }

@@ -192,6 +192,6 @@ extension BackupFileSystem {
         }
         pass("rename.main")
         // Rename.3, in the background
-        intents.noteFollowed(.rename(intent, replaced: renamed.replaced?.id))
+        intents.noteFollowed(.rename(intent))
     }
 }

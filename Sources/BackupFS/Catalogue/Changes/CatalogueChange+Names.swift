@@ -105,7 +105,7 @@ extension CatalogueChange where Outcome == Void {
     package static func markFollowed(_ intent: FollowedIntent) -> Self {
         Self { transaction throws(CatalogueError) in
             switch intent {
-            case .rename(let id, _): try transaction.markRenameFollowed(id)
+            case .rename(let id): try transaction.markRenameFollowed(id)
             case .name(let id): try transaction.markNameFollowed(id)
             }
         }
@@ -116,7 +116,7 @@ extension CatalogueChange where Outcome == Void {
         Self { transaction throws(CatalogueError) in
             for intent in intents {
                 switch intent {
-                case .rename(let id, let replaced): try transaction.finishRename(id, replaced: replaced)
+                case .rename(let id): try transaction.finishRename(id)
                 case .name(let id): try transaction.finishNameIntent(id)
                 }
             }

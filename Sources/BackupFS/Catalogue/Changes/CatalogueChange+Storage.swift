@@ -13,9 +13,9 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
-    /// Read.3: main does not have it.
-    package static func markNotInMain(_ id: ResourceID) -> Self {
-        Self { transaction throws(CatalogueError) in try transaction.markNotInMain(id) }
+    /// Read.3: main does not have the copy that a live resource's row tells of.
+    package static func markNotInMain(_ row: Resource) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.markNotInMain(row.id, seen: row.mainInode) }
     }
 
     /// Backup has the row's version after all.
@@ -38,11 +38,11 @@ extension CatalogueChange where Outcome == Void {
     }
 
     /// After a power cut: main's copy was never acknowledged, and is not the file any more.
-    package static func distrust(_ id: ResourceID, now: Nanoseconds) -> Self {
+    package static func distrust(_ row: Resource, now: Nanoseconds) -> Self {
         Self { transaction throws(CatalogueError) in
-            try transaction.markNotInMain(id)
-            guard try !transaction.reader.hasBegunUpload(id) else { return }
-            try transaction.settleUpload(id, now: now)
+            try transaction.markNotInMain(row.id, seen: row.mainInode)
+            guard try !transaction.reader.hasBegunUpload(row.id) else { return }
+            try transaction.settleUpload(row.id, now: now)
         }
     }
 

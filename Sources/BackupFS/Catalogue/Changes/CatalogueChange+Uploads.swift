@@ -64,7 +64,7 @@ extension CatalogueChange where Outcome == Bool {
         _ id: ResourceID, error: String, now: Nanoseconds, ordered: @escaping @Sendable () -> Bool
     ) -> Self {
         Self { transaction throws(CatalogueError) in
-            guard ordered() else { return false }
+            guard try transaction.reader.resource(id)?.status != .deleted, ordered() else { return false }
             try transaction.settleUpload(id, now: now)
             try transaction.noteError(id, error: error, now: now)
             return true
@@ -79,7 +79,7 @@ extension CatalogueChange where Outcome == Void {
             try transaction.abandonUploads(of: row.id, now: now)
             // A file that backup never had stays a leftover: it is nowhere.
             if row.inBackup { try transaction.settleUpload(row.id, now: now) }
-            try transaction.markNotInMain(row.id)
+            try transaction.markNotInMain(row.id, seen: row.mainInode)
         }
     }
 

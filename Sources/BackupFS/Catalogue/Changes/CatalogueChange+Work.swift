@@ -72,9 +72,12 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
-    /// Nothing is left to do for a resource in the background.
+    /// Nothing is left to do for a live resource in the background; a deleted one has its removal.
     package static func settle(_ id: ResourceID) -> Self {
-        Self { transaction throws(CatalogueError) in try transaction.settle(id) }
+        Self { transaction throws(CatalogueError) in
+            guard try transaction.reader.resource(id)?.status != .deleted else { return }
+            try transaction.settle(id)
+        }
     }
 
     /// A segment of the journal is in backup.

@@ -114,9 +114,8 @@ extension CatalogueWriter {
         try run("UPDATE rename_intent SET followed = 1 WHERE id = ?", [intent])
     }
 
-    func finishRename(_ intent: Int64, replaced: ResourceID? = nil) throws(CatalogueError) {
+    func finishRename(_ intent: Int64) throws(CatalogueError) {
         try run("DELETE FROM rename_intent WHERE id = ?", [intent])
-        if let replaced { try markDeletedNotInMain(replaced) }
     }
 
     func undoRename(

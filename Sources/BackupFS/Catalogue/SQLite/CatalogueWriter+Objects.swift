@@ -31,7 +31,7 @@ extension CatalogueWriter {
         try markNotInBackup(row.id, error: nil)
         if row.inBackup { try noteError(row.id, error: error, now: now) }
         guard hasMainCopy else {
-            try markNotInMain(row.id)
+            try markNotInMain(row.id, seen: row.mainInode)
             return row.needsUpload ? .uploadedAgain : .inNoStorage
         }
         if !row.needsUpload { try markNeedsUpload(row.id, due: now) }

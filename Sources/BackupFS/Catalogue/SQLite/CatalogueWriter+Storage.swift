@@ -28,8 +28,11 @@ extension CatalogueWriter {
             [Int64(bitPattern: inode), modified, id.rawValue])
     }
 
-    func markNotInMain(_ id: ResourceID) throws(CatalogueError) {
-        try run("UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ?", [id.rawValue])
+    func markNotInMain(_ id: ResourceID, seen: UInt64) throws(CatalogueError) {
+        try run(
+            """
+            UPDATE resource SET in_main = 0, main_inode = 0 WHERE id = ? AND status <> 'deleted' AND main_inode = ?
+            """, [id.rawValue, Int64(bitPattern: seen)])
     }
 
     func markNotInBackup(_ id: ResourceID, error: String?) throws(CatalogueError) {
@@ -202,6 +205,7 @@ extension CatalogueWriter {
     }
 
     func settleUpload(_ id: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        guard try reader.resource(id)?.status != .deleted else { return }
         try abandonUploads(of: id, now: now)
         try run("UPDATE resource SET needs_upload = 0 WHERE id = ?", [id.rawValue])
         try settle(id)

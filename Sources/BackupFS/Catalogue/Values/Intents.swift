@@ -48,8 +48,8 @@ package struct Deleted: Sendable {
 
 /// An intent that main has followed.
 package enum FollowedIntent: Sendable {
-    /// A rename or an exchange, and the resource that was replaced.
-    case rename(Int64, replaced: ResourceID?)
+    /// A rename or an exchange.
+    case rename(Int64)
     /// A link, or an unlink of one of several names.
     case name(Int64)
 }

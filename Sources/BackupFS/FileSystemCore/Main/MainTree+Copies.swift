@@ -42,7 +42,7 @@ extension MainTree {
     /// Read.3: the row says main, and main does not have it.
     func noteMissing(_ row: Resource) {
         logger.warning("the main copy of a file is missing", metadata: ["inode": "\(row.id.rawValue)"])
-        catalogue.record("Read.3", .markNotInMain(row.id))
+        catalogue.record("Read.3", .markNotInMain(row))
     }
 
     // MARK: Out of the way

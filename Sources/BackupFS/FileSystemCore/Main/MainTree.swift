@@ -110,6 +110,16 @@ final class MainTree: Sendable {
         }
     }
 
+    /// The directory of main that a resource's names are in, as it is; nil if main does not have it.
+    func existingDirectory(_ id: ResourceID) throws(FileSystemError) -> Descriptor? {
+        guard let path = try catalogue.path(of: id) else { return nil }
+        do throws(FileSystemError) {
+            return try main.openDirectory(path)
+        } catch .main(errno: let code, _) where [ENOENT, ENOTDIR, ELOOP].contains(code) {
+            return nil
+        }
+    }
+
     private func makeMissingDirectories(_ path: [[UInt8]]) throws(FileSystemError) -> Descriptor {
         var directory = main.root
         var id = ResourceID.root

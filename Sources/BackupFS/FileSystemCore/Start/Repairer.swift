@@ -41,17 +41,51 @@ final class Repairer: Sendable {
 
     /// Renames that the catalogue made and main may not have followed.
     private func repeatRenames(mainMayBeTorn: Bool) throws(FileSystemError) {
-        for intent in try catalogue.renameIntents() {
-            if mainMayBeTorn || !intent.isFollowed,
-                let moved = try catalogue.resource(intent.resource),
-                moved.status != .deleted
-            {
-                try repeatRename(intent, moved)
-            }
-            pass("repair.rename")
-            try tree.sync()
-            try catalogue.change(.powerLoss, .finish([.rename(intent.id, replaced: intent.replaced)]))
+        let intents = try catalogue.renameIntents()
+        let followed = mainMayBeTorn ? try followedRenames(intents) : 0
+        var waiting: [RenameIntent] = []
+        for (index, intent) in intents.enumerated() {
+            // Where the source had no main copy, what the target had is to go: looked at again.
+            let isFollowed = mainMayBeTorn ? index < followed && intent.sourceInode != 0 : intent.isFollowed
+            if isFollowed { try finish(intent) } else { waiting.append(intent) }
         }
+        // The directories of a rename have the names that they have in the catalogue only when that was repeated for them.
+        while !waiting.isEmpty {
+            var later: [RenameIntent] = []
+            for intent in waiting {
+                guard try tree.existingDirectory(intent.sourceParent) != nil,
+                    try tree.existingDirectory(intent.targetParent) != nil
+                else {
+                    later.append(intent)
+                    continue
+                }
+                try repeatRename(intent)
+                try finish(intent)
+            }
+            if later.count == waiting.count {
+                for intent in later {
+                    try repeatRename(intent)
+                    try finish(intent)
+                }
+                return
+            }
+            waiting = later
+        }
+    }
+
+    private func finish(_ intent: RenameIntent) throws(FileSystemError) {
+        pass("repair.rename")
+        try tree.sync()
+        try catalogue.change(.powerLoss, .finish([.rename(intent.id)]))
+    }
+
+    /// How many of the recorded renames main has followed, after a power cut.
+    private func followedRenames(_ intents: [RenameIntent]) throws(FileSystemError) -> Int {
+        let followed = try FollowedRenames(intents).followed { (parent, name) throws(FileSystemError) in
+            guard let directory = try tree.existingDirectory(parent) else { return nil }
+            return try main.inode(directory, name)
+        }
+        return followed ?? 0
     }
 
     /// Names that living resources got or lost, and main may not have followed.
@@ -63,8 +97,7 @@ final class Repairer: Sendable {
             } else if live?.id == intent.resource {
                 try tree.link(intent.resource, parent: intent.parent, name: intent.name)
             } else if live == nil,
-                try catalogue.resource(intent.parent)?.status
-                    == .created
+                try catalogue.resource(intent.parent)?.status == .created
             {
                 _ = try main.remove(try tree.directory(intent.parent), intent.name, isDirectory: false)
             }
@@ -74,7 +107,8 @@ final class Repairer: Sendable {
         }
     }
 
-    private func repeatRename(_ intent: RenameIntent, _ moved: Resource) throws(FileSystemError) {
+    private func repeatRename(_ intent: RenameIntent) throws(FileSystemError) {
+        guard let moved = try catalogue.resource(intent.resource), moved.status != .deleted else { return }
         let parents = (
             try catalogue.resource(intent.sourceParent)?.status, try catalogue.resource(intent.targetParent)?.status
         )
@@ -170,7 +204,7 @@ final class Repairer: Sendable {
                 try tree.setAside(directory, name, .unacknowledged, of: row.id)
             }
             pass("repair.aside")
-            try catalogue.change(.processCrash, .distrust(row.id, now: currentTime()))
+            try catalogue.change(.processCrash, .distrust(row, now: currentTime()))
         }
     }
 
