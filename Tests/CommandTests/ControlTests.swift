@@ -42,7 +42,7 @@ private final class Conversation {
     func answer(to line: String) throws -> ControlAnswer {
         let channel = try connect()
         try channel.write(line: Array(line.utf8))
-        return try ReportCoding.decode(ControlAnswer.self, from: try channel.readLine(until: .now + .seconds(10)))
+        return try ReportCoding.decode(ControlAnswer.self, from: try channel.readLine(until: .now + .seconds(120)))
     }
 }
 
@@ -101,14 +101,14 @@ struct ControlTests {
         // What a socket holds, and a page or two on either side of it.
         #expect(before < rows.count / FakeOperator.pageSize / 4)
         for row in rows {
-            let line = try channel.readLine(until: .now + .seconds(10))
+            let line = try channel.readLine(until: .now + .seconds(120))
             guard case .leftover(row) = try ReportCoding.decode(ControlAnswer.self, from: line) else {
                 Issue.record("another row than \(row.key)")
                 return
             }
         }
         #expect(
-            try ReportCoding.decode(ControlAnswer.self, from: channel.readLine(until: .now + .seconds(10))) == .done)
+            try ReportCoding.decode(ControlAnswer.self, from: channel.readLine(until: .now + .seconds(120))) == .done)
     }
 
     @Test("a client that goes away, or has enough, ends its list")
@@ -168,7 +168,7 @@ struct ControlTests {
     func bounds() throws {
         let conversation = try Conversation(requestTimeout: .milliseconds(50))
         let channel = try conversation.connect()
-        let line = try channel.readLine(until: .now + .seconds(10))
+        let line = try channel.readLine(until: .now + .seconds(120))
         guard case .error = try ReportCoding.decode(ControlAnswer.self, from: line) else {
             Issue.record("a silent client was answered")
             return
