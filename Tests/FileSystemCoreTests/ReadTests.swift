@@ -140,7 +140,7 @@ struct ReadTests {
             try await system.write("a.txt", [])
             try system.lose("a.txt")
             guard
-                case .mustPrepare(let handle) = try system.core.open(
+                case .mustPrepare(let handle, _) = try system.core.open(
                     system.id("a.txt"), writing: false, truncating: false)
             else {
                 Issue.record("it was not to be prepared")

@@ -72,7 +72,7 @@ extension TestFileSystem {
         let core = core
         switch try core.open(id(path), writing: writing, truncating: truncating) {
         case .ready(let handle): return handle
-        case .mustPrepare(let handle):
+        case .mustPrepare(let handle, _):
             do {
                 try await core.prepare(handle)
             } catch {

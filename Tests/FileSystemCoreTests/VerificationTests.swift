@@ -51,7 +51,7 @@ struct VerificationTests {
             let times = [timespec(tv_sec: 1_000_000, tv_nsec: 5), timespec(tv_sec: 1_000_000, tv_nsec: 6)]
             #expect(utimensat(AT_FDCWD, system.mainPath("a.jpg"), times, 0) == 0)
             guard
-                case .mustPrepare(let handle) = try system.core.open(
+                case .mustPrepare(let handle, _) = try system.core.open(
                     system.id("a.jpg"), writing: false, truncating: false)
             else {
                 Issue.record("it was not to be compared")
@@ -83,7 +83,7 @@ struct VerificationTests {
     private func expectReady(_ system: TestFileSystem, _ path: String) throws {
         switch try system.core.open(system.id(path), writing: false, truncating: false) {
         case .ready(let handle): system.core.close(handle)
-        case .mustPrepare(let handle):
+        case .mustPrepare(let handle, _):
             system.core.close(handle)
             Issue.record("it was to be prepared")
         }

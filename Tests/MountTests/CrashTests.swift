@@ -74,6 +74,30 @@ struct CrashTests {
         }
     }
 
+    @Test("Read.4: of a content that reached no storage nobody sees a length, once the file is open")
+    func lostLength() async throws {
+        try await Sandbox.run(.directory, startsMounted: false) { sandbox in
+            try sandbox.start(environment: ["BACKUPFS_FAILPOINT": "upload.begun=kill@2"])
+            try writeFile(sandbox.path("a.jpg"), photo(1, size: 9000))
+            #expect(failureOfWriting(sandbox.path("a.jpg"), photo(2, size: 70_000)) != nil)
+            sandbox.kill9()
+            try remove(sandbox.mainPath("a.jpg"))
+            try sandbox.backup.takeAway()
+            try sandbox.start()
+            // It may have arrived: nobody can be asked.
+            #expect(try status(sandbox.path("a.jpg")).st_size == 70_000)
+            try sandbox.backup.bringBack()
+            let file = try OpenFile(sandbox.path("a.jpg"), O_RDONLY)
+            defer { file.abandon() }
+            var found = stat()
+            #expect(fstat(file.number, &found) == 0 && found.st_size == 9000)
+            var tail = [UInt8](repeating: 1, count: 8192)
+            let count = pread(file.number, &tail, 4096, 8192)
+            #expect(count == 808 && Array(tail[..<808]) == Array(photo(1, size: 9000)[8192...]))
+            #expect(try readFile(sandbox.path("a.jpg")) == photo(1, size: 9000))
+        }
+    }
+
     @Test(
         "Write.4: killed while uploads hang, or while their answers are lost: the next mount finishes them",
         .enabled(if: S3Server.isThere, "needs BACKUPFS_TEST_S3_ENDPOINT"), arguments: ["hang", "lose-answer"])

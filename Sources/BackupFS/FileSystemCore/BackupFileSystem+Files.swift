@@ -12,8 +12,9 @@ extension BackupFileSystem {
         /// Before it is used: `prepare` it.
         ///
         /// The main copy may not be what the row says, or is missing and seems to be empty: the kernel never reads an empty
-        /// file, so no read would bring it back, or tell that no storage has it.
-        case mustPrepare(FileHandle)
+        /// file, so no read would bring it back, or tell that no storage has it. With `isUndecided` main has lost what backup
+        /// may have got or not: what is known of its size is a guess.
+        case mustPrepare(FileHandle, isUndecided: Bool)
     }
 
     /// Opens a file (Read.1 and Read.2).
@@ -43,8 +44,9 @@ extension BackupFileSystem {
                 file.doubt(row)
             }
             if truncating { try truncateOpen(handle, to: 0) }
+            let isUndecided = row.needsUpload && file.descriptor == nil
             let isReady = file.content { $0.copy == nil ? row.size > 0 && row.inBackup : $0.trust > .none }
-            return isReady ? .ready(handle) : .mustPrepare(handle)
+            return isReady && !isUndecided ? .ready(handle) : .mustPrepare(handle, isUndecided: isUndecided)
         } catch {
             close(handle)
             throw error
@@ -61,12 +63,12 @@ extension BackupFileSystem {
         }
     }
 
-    /// What `open` asked for: an empty file's main copy, and one that is what the row says.
+    /// What `open` asked for: an empty file's main copy, one that is what the row says, and a content that is decided.
     package func prepare(_ handle: FileHandle) async throws(FileSystemError) {
         try await recoverer.verify(handle.file)
         guard handle.file.descriptor == nil else { return }
         let row = try catalogue.row(handle.file.id)
-        if row.size == 0 || !row.inBackup { try await recoverer.recover(handle.file) }
+        if row.size == 0 || !row.inBackup || row.needsUpload { try await recoverer.recover(handle.file) }
     }
 
     /// Opens the main copy, with its name held still, and compares it with the row.
@@ -191,8 +193,7 @@ extension BackupFileSystem {
         let handle: FileHandle
         switch try open(id, writing: true, truncating: false) {
         case .ready(let ready): handle = ready
-        case .mustPrepare(let unprepared):
-            handle = unprepared
+        case .mustPrepare(let unprepared, _): handle = unprepared
         }
         defer { close(handle) }
         if size > 0 { try await prepareForChange(handle.file) } else { try await prepare(handle) }

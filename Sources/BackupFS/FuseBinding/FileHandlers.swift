@@ -22,19 +22,38 @@ enum FileHandlers {
             let truncating = (info?.pointee.flags ?? 0) & O_TRUNC != 0
             // For every other change of a content the kernel asks for this itself.
             if truncating, request.caller.uid != 0 { try fileSystem.clearSetID(ResourceID(inode)) }
-            switch try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating) {
-            case .ready(let handle): return .now(.opened(handle))
-            case .mustPrepare(let handle):
-                return .later { () async throws(FileSystemError) in
-                    do throws(FileSystemError) {
-                        try await fileSystem.prepare(handle)
-                    } catch {
-                        fileSystem.close(handle)
-                        throw error
-                    }
-                    return .opened(handle)
-                }
+            let opened = try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating)
+            let notifications = server.notifications
+            if case .ready(let handle) = opened, notifications?.isAbout(handle.file.id) != true {
+                return .now(.opened(handle))
             }
+            return .later { () async throws(FileSystemError) in try await prepared(opened, fileSystem, notifications) }
+        }
+    }
+
+    /// A file that may be read, and whose length the kernel does not remember wrong.
+    ///
+    /// A kernel that is told in the middle of a read that a file is shorter fills what it asked for with zeros. So it is told
+    /// before.
+    private static func prepared(
+        _ opened: BackupFileSystem.Opened, _ fileSystem: BackupFileSystem, _ notifications: KernelNotifications?
+    ) async throws(FileSystemError) -> Reply {
+        switch opened {
+        case .ready(let handle):
+            await notifications?.settled(handle.file.id)
+            return .opened(handle)
+        case .mustPrepare(let handle, let isUndecided):
+            do throws(FileSystemError) {
+                try await fileSystem.prepare(handle)
+            } catch {
+                fileSystem.close(handle)
+                throw error
+            }
+            if isUndecided { notifications?.invalidate(handle.file.id) }
+            if isUndecided || notifications?.isAbout(handle.file.id) == true {
+                await notifications?.settled(handle.file.id)
+            }
+            return .opened(handle)
         }
     }
 

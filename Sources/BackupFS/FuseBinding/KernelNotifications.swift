@@ -48,6 +48,15 @@ final class KernelNotifications: Sendable {
         content.add(id) {}
     }
 
+    /// Whether the kernel is to be told something about a file, or is just being told.
+    func isAbout(_ id: ResourceID) -> Bool { attributes.holds(id) || content.holds(id) }
+
+    /// Returns when the kernel was told all that it is to be told about a file so far; no thread waits for that.
+    func settled(_ id: ResourceID) async {
+        await withCheckedContinuation { continuation in attributes.whenTold(id) { continuation.resume() } }
+        await withCheckedContinuation { continuation in content.whenTold(id) { continuation.resume() } }
+    }
+
     /// Begins no further call.
     func stop() {
         attributes.stop()
@@ -69,6 +78,8 @@ private final class NotificationQueue: Sendable {
         var order: [ResourceID] = []
         /// What is to be called after the notification of each file in `order`.
         var completions: [ResourceID: [@Sendable () -> Void]] = [:]
+        /// The file that the kernel is just being told about, and who is to be called then.
+        var current: (id: ResourceID, completions: [@Sendable () -> Void])?
         var isServed = false
         var isStopped = false
     }
@@ -96,6 +107,26 @@ private final class NotificationQueue: Sendable {
         if needsThread { thread.run { [self] in serve() } }
     }
 
+    /// Whether the kernel is to be told about the file, or is just being told.
+    func holds(_ id: ResourceID) -> Bool {
+        state.withLock { $0.completions[id] != nil || $0.current?.id == id }
+    }
+
+    /// Calls `completion` when the kernel was told about the file; at once if it is not to be told.
+    func whenTold(_ id: ResourceID, _ completion: @escaping @Sendable () -> Void) {
+        let isTold = state.withLock { state in
+            if state.completions[id] != nil {
+                state.completions[id, default: []].append(completion)
+            } else if state.current?.id == id {
+                state.current?.completions.append(completion)
+            } else {
+                return true
+            }
+            return false
+        }
+        if isTold { completion() }
+    }
+
     /// Begins no further call; completions of what waits are called all the same.
     func stop() { state.withLock { $0.isStopped = true } }
 
@@ -114,13 +145,18 @@ private final class NotificationQueue: Sendable {
     }
 
     private func send(_ id: ResourceID) {
-        let (completions, mayCall) = state.withLock { state in
+        let mayCall = state.withLock { state in
             if !state.isStopped { calls.enter() }
-            return (state.completions.removeValue(forKey: id) ?? [], !state.isStopped)
+            state.current = (id, state.completions.removeValue(forKey: id) ?? [])
+            return !state.isStopped
         }
         if mayCall {
             notify(id)
             calls.leave()
+        }
+        let completions = state.withLock { state in
+            defer { state.current = nil }
+            return state.current?.completions ?? []
         }
         for completion in completions { completion() }
     }

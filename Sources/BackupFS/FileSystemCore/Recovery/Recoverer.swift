@@ -129,6 +129,7 @@ final class Recoverer: Sendable {
         guard isLost else { return }
         file.content { $0.uploadNotNeeded(stamp) }
         catalogue.work.wake()
+        files.contentChanged(id)
         counters.add(\.changesLost)
         logger.error(
             "main lost a change before it was backed up; the version in backup is the file now",

@@ -102,7 +102,6 @@ final class Uploader: Sendable {
         guard row.inBackup else { throw .inNoStorage }
         // The last good version is the file.
         try await recoverer.noteLostChange(file, stamp: stamp)
-        files.contentChanged(row.id)
         return nil
     }
 
