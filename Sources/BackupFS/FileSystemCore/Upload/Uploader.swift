@@ -93,15 +93,19 @@ final class Uploader: Sendable {
     private func contentToUpload(
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
-        if let descriptor = file.descriptor { return descriptor }
+        // The count is from before the search: who brings the copy meanwhile may write to it at once.
+        let missing: Content<Descriptor>.Missing
+        switch file.content({ $0.presence }) {
+        case .open(let descriptor): return descriptor
+        case .missing(let known): missing = known
+        }
         guard let found = try tree.mainCopy(row) else { return nil }
         if let found { return found }
-        let stamp = file.content { $0.stamp }
         if let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
         tree.noteMissing(row)
         guard row.inBackup else { throw .inNoStorage }
         // The last good version is the file.
-        try await recoverer.noteLostChange(file, stamp: stamp)
+        try await recoverer.noteLostChange(file, missing)
         files.contentChanged(row.id)
         return nil
     }
@@ -220,19 +224,19 @@ final class Uploader: Sendable {
     ) async throws(FileSystemError) -> Bool {
         // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
         // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
-        let (replaces, isStillChanging, turn) = try await catalogue.changeLater(.processCrash) {
+        let (replaces, isStillChanging) = try await catalogue.changeLater(.processCrash) {
             writer throws(CatalogueError) in
-            let (isStillChanging, turn) = file.content { $0.uploadCommitting(stamp) }
+            let isStillChanging = file.content { $0.uploadCommitting(stamp) }
             let replaces = try writer.commitUpload(
                 version, main: copy, seen: row, stillChanging: isStillChanging, now: currentTime())
-            return (replaces, isStillChanging, turn)
+            return (replaces, isStillChanging)
         }
         guard let replaces else { return false }
         pass("upload.committed")
         if replaces || isStillChanging { catalogue.work.wake() }
         // Main's copy has other bytes by now: the version alone must tell.
         if isStillChanging { try await catalogue.becomesDurable() }
-        file.content { $0.uploadCommitted(stamp, turn, isStillChanging: isStillChanging, copy) }
+        file.content { $0.uploadCommitted(stamp, copy) }
         return true
     }
 
@@ -242,7 +246,7 @@ final class Uploader: Sendable {
     private func dropUnwritten(
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
-        file.content { $0.mainLostData(descriptor) }
+        file.content { $0.mainLostData() }
         try await catalogue.changeLater(.powerLoss) { writer throws(CatalogueError) in
             try writer.abandonUploads(of: row.id, now: currentTime())
             // A file that backup never had stays a leftover: it is nowhere.
