@@ -217,8 +217,10 @@ enum ContentActor {
         return [after]
     }
 
-    /// Main has lost what was to be backed up: an upload that finds no copy notes in 9 what is lost, 10 asks in the
-    /// transaction, 11 takes it in. An upload covers at last what it has seen in the beginning.
+    /// Main has lost what was to be backed up.
+    ///
+    /// An upload that finds no copy notes in 9 what is lost, 10 asks in the transaction, 11 takes it in. An upload covers at
+    /// last what it has seen in the beginning.
     private static func giveUpLostChange(_ world: inout ContentWorld, _ me: Int) {
         let mine = world.hands[me]
         if mine.step == 9 {
