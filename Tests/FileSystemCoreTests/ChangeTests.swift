@@ -121,12 +121,12 @@ struct ChangeTests {
             try await system.write("a.jpg", photo(1))
             let handle = try await system.open("a.jpg", writing: true, truncating: false)
             try await system.core.prepareForChange(handle.file)
-            // Another writer's mark is committed, and on its way to the disk.
-            _ = handle.file.content { $0.marking() }
+            // Another writer's mark is on its way to the disk.
+            #expect(handle.file.content { $0.writeBegins() })
             #expect(!handle.file.content { $0.isMarked })
             try system.core.beginWrite(handle.file)
             #expect(handle.file.content { $0.isMarked })
-            try system.core.endWrite(handle.file)
+            for _ in 1...2 { system.core.endWrite(handle.file) }
             try await system.core.flush(handle)
             system.core.close(handle)
         }

@@ -17,19 +17,22 @@ enum ContentActor {
     case recovery
     /// Compares an unverified main copy with the checksum.
     case verification
+    /// Opens the file for reading.
+    case opening
     /// Deletes the file.
     case unlink
 
     /// The worlds that one step more may lead to; none if the actor is done, or waits for another one.
-    func next(_ world: ContentWorld, _ me: Int) -> [ContentWorld] {
+    func next(_ world: ContentWorld, _ me: Int) throws -> [ContentWorld] {
         guard !world.hands[me].isDone else { return [] }
         var after = world
         switch self {
-        case .writer(let write): return Self.write(&after, me, write) ? [after] : []
-        case .truncation: return Self.empty(&after, me) ? [after] : []
+        case .writer(let write): return try Self.write(&after, me, write) ? [after] : []
+        case .truncation: return try Self.empty(after, me)
         case .upload: return Self.upload(after, me)
         case .recovery: Self.recover(&after, me)
-        case .verification: Self.verify(&after, me)
+        case .verification: try Self.verify(&after, me)
+        case .opening: Self.open(&after, me)
         case .unlink:
             after.isDeleted = true
             after.named = nil
@@ -39,7 +42,7 @@ enum ContentActor {
     }
 
     /// False if it waits: for the copy to be fetched, or compared.
-    private static func write(_ world: inout ContentWorld, _ me: Int, _ write: TestBytes.Writes) -> Bool {
+    private static func write(_ world: inout ContentWorld, _ me: Int, _ write: TestBytes.Writes) throws -> Bool {
         switch world.hands[me].step {
         case 0:
             guard world.content.isReadyForChange else {
@@ -51,7 +54,7 @@ enum ContentActor {
                 return true
             }
             world.hands[me].copy = world.open
-            world.hands[me].step = world.content.writeBegins() ? 1 : 3
+            begin(&world, me)
         case 3:
             guard world.holder == nil else { return false }
             world.holder = me
@@ -61,46 +64,104 @@ enum ContentActor {
             if let copy = world.hands[me].copy { world.bytes[copy].second.insert(write) }
             world.holder = nil
             world.hands[me].step = 5
-        default: markAndClose(&world, me, write)
+        default: try markAndClose(&world, me, write)
         }
         return true
     }
 
-    /// The steps that all who change the file have in common: 1 and 2 mark the row before, 5 to 7 after, 8 closes.
-    private static func markAndClose(_ world: inout ContentWorld, _ me: Int, _ write: TestBytes.Writes) {
+    /// Opens the file for writing, and announces a change.
+    private static func begin(_ world: inout ContentWorld, _ me: Int) {
+        world.content.writerCame()
+        world.hands[me].isOpen = true
+        world.hands[me].step = world.content.writeBegins() ? 1 : 3
+    }
+
+    /// The steps that all who change the file have in common: 1 and 2 mark the row before, 5 ends, 6 closes.
+    private static func markAndClose(_ world: inout ContentWorld, _ me: Int, _ write: TestBytes.Writes) throws {
         switch world.hands[me].step {
-        case 1, 6:
+        case 1:
             if !world.isDeleted { world.isMarked = true }
-            world.hands[me].turn = world.content.marking()
             world.hands[me].step += 1
-        case 2, 7:
-            world.content.marked(world.hands[me].turn)
+        case 2:
+            world.content.marked()
             world.hands[me].step += 1
-        case 5: world.hands[me].step = world.content.writeEnded() ? 6 : 8
+        case 5:
+            world.content.writeEnded()
+            world.hands[me].step = 6
         default:
-            world.closes.insert(.init(stamp: world.content.stamp, write: write))
+            if !world.hands[me].hasFailed { world.closes.insert(.init(stamp: world.content.stamp, write: write)) }
+            world.content.writerWent()
+            world.hands[me].isOpen = false
             world.hands[me].isDone = true
+            let isLeft = world.content.needsUpload && !world.hands.contains(where: \.isOpen)
+            if world.content.isForBackground != isLeft {
+                throw BrokenPromise(
+                    description: isLeft ? "I2: nobody is left who tries again" : "the background does a writer's work")
+            }
         }
     }
 
-    /// False if it waits for a write.
-    private static func empty(_ world: inout ContentWorld, _ me: Int) -> Bool {
+    private static func empty(_ world: ContentWorld, _ me: Int) throws -> [ContentWorld] {
+        var after = world
         switch world.hands[me].step {
         case 0:
-            world.isEmptying = true
-            world.hands[me].flag = world.open == nil
-            world.hands[me].step = world.content.writeBegins() ? 1 : 3
+            after.isEmptying = true
+            if let copy = world.content.trustedCopy, world.bytes[copy.inode].isEmptied {
+                // It is empty: its close has to answer for nothing.
+                after.closes.insert(.init(stamp: world.content.stamp, write: .emptying))
+                after.hands[me].isDone = true
+                break
+            }
+            after.hands[me].flag = world.open == nil
+            begin(&after, me)
         case 3:
-            if world.hands[me].flag, world.open == nil { place(&world, 2, TestBytes(.emptying)) }
-            world.hands[me].step = 4
+            after.hands[me].step = 4
+            guard world.hands[me].flag, world.open == nil else { break }
+            // Main may have no room for another file.
+            var failed = after
+            failed.hands[me].hasFailed = true
+            failed.hands[me].step = 5
+            place(&after, 2, TestBytes(.emptying))
+            return [after, failed]
         case 4:
-            guard world.holder == nil else { return false }
-            if let open = world.open { world.bytes[open] = TestBytes(.emptying) }
-            world.content.emptied()
-            world.hands[me].step = 5
-        default: markAndClose(&world, me, .emptying)
+            guard world.holder == nil else { return [] }
+            after.hands[me].step = 5
+            if let open = world.open {
+                after.bytes[open] = TestBytes(.emptying)
+                after.content.emptied()
+            } else {
+                after.hands[me].hasFailed = true
+            }
+        default: try markAndClose(&after, me, .emptying)
         }
-        return true
+        return [after]
+    }
+
+    /// 0 reads the row, 1 takes it in, 2 offers the copy that main has, 3 looks at the copy that is open.
+    private static func open(_ world: inout ContentWorld, _ me: Int) {
+        let mine = world.hands[me]
+        world.hands[me].step += 1
+        switch mine.step {
+        case 0:
+            world.hands[me].flag = world.isMarked
+            world.hands[me].hasFailed = world.version == nil
+            world.hands[me].bytes = world.version ?? TestBytes()
+        case 1:
+            world.content.load(isAhead: mine.flag, isMarked: mine.flag, isInBackup: !mine.hasFailed)
+            if let unchanged = world.content.unchangedCopy {
+                world.hands[me].copy = unchanged.copy.inode
+                world.hands[me].step = 3
+            } else {
+                world.hands[me].copy = world.open == nil ? world.named : nil
+                world.hands[me].isDone = world.hands[me].copy == nil
+            }
+        case 2:
+            if let copy = mine.copy { world.content.offer(ContentWorld.reopened[copy], .verified) }
+            world.hands[me].isDone = true
+        default:
+            if let copy = mine.copy, world.bytes[copy] != mine.bytes { world.content.copyDoubted() }
+            world.hands[me].isDone = true
+        }
     }
 
     /// Gives a new copy the file's name, under the directory's lock.
@@ -120,10 +181,11 @@ enum ContentActor {
                 break
             }
             after.hands[me].stamp = world.content.stamp
+            after.hands[me].seen = world.content.stamp
             after.hands[me].flag = world.content.isQuiet
             after.hands[me].copy = world.open ?? world.named
             after.hands[me].attempts += 1
-            after.hands[me].step = after.hands[me].copy == nil ? 10 : 1
+            after.hands[me].step = after.hands[me].copy == nil ? 9 : 1
             // The last attempt takes a private copy, with writes held off but for those that have begun and not touched it.
             if mine.attempts == 1, let copy = after.hands[me].copy {
                 guard world.holder == nil else { return [] }
@@ -141,37 +203,40 @@ enum ContentActor {
             after.hands[me].step = mine.flag && world.content.stamp == mine.stamp ? 4 : 0
             return [after, failed]
         case 4:
-            let (isStillChanging, turn) = after.content.uploadCommitting(mine.stamp)
-            after.hands[me].flag = isStillChanging
-            after.hands[me].turn = turn
+            let isStillChanging = after.content.uploadCommitting(mine.stamp)
             if !world.isDeleted {
                 after.version = mine.bytes
                 after.isMarked = isStillChanging
             }
             after.hands[me].step = 5
         case 5:
-            after.content.uploadCommitted(
-                mine.stamp, mine.turn, isStillChanging: mine.flag, .init(inode: 1, size: 1, modified: 1))
+            after.content.uploadCommitted(mine.stamp, .init(inode: 1, size: 1, modified: 1))
             after.hands[me].step = 0
         default: giveUpLostChange(&after, me)
         }
         return [after]
     }
 
-    /// Main has lost what was to be backed up: 10 asks in the transaction, 11 takes it in.
+    /// Main has lost what was to be backed up.
+    ///
+    /// An upload that finds no copy notes in 9 what is lost, 10 asks in the transaction, 11 takes it in. An upload covers at
+    /// last what it has seen in the beginning.
     private static func giveUpLostChange(_ world: inout ContentWorld, _ me: Int) {
         let mine = world.hands[me]
-        if mine.step == 10 {
-            guard world.version != nil, world.open == nil || world.hands[me].flag,
-                world.content.changeLosing(mine.stamp)
-            else {
+        if mine.step == 9 {
+            if case .missing(let missing) = world.content.presence { world.hands[me].missing = missing }
+            world.hands[me].step = world.open == nil ? 10 : 0
+        } else if mine.step == 10 {
+            guard world.version != nil, let missing = mine.missing, world.content.changeLosing(missing) else {
+                world.content.uploadNotNeeded(mine.seen)
                 world.hands[me].isDone = true
                 return
             }
             world.isMarked = false
             world.hands[me].step = 11
         } else {
-            world.content.uploadNotNeeded(mine.stamp)
+            if let missing = mine.missing { world.content.changeLost(missing) }
+            world.content.uploadNotNeeded(mine.seen)
             world.hands[me].isDone = true
         }
     }
@@ -179,11 +244,12 @@ enum ContentActor {
     private static func recover(_ world: inout ContentWorld, _ me: Int) {
         switch world.hands[me].step {
         case 0:
-            guard world.open == nil, let version = world.version, !world.isDeleted else {
+            guard case .missing(let missing) = world.content.presence, let version = world.version, !world.isDeleted
+            else {
                 world.hands[me].isDone = true
                 return
             }
-            world.hands[me].stamp = world.content.stamp
+            world.hands[me].missing = missing
             world.hands[me].bytes = version
             world.hands[me].flag = world.isMarked
             world.hands[me].step = 1
@@ -195,30 +261,36 @@ enum ContentActor {
         }
     }
 
-    private static func verify(_ world: inout ContentWorld, _ me: Int) {
+    /// Another one may have changed the file between 0, which asks whether it is needed, and 1, which begins.
+    private static func verify(_ world: inout ContentWorld, _ me: Int) throws {
         let mine = world.hands[me]
+        world.hands[me].step += 1
         switch mine.step {
         case 0:
-            guard !world.content.needsNoVerification || world.content.mustCompare,
-                let (copy, stamp) = world.content.comparison
-            else {
-                world.hands[me].isDone = true
-                return
-            }
-            world.hands[me].copy = copy.number
-            world.hands[me].stamp = stamp
-            world.hands[me].step = 1
+            world.hands[me].isDone = world.content.needsNoVerification && !world.content.mustCompare
         case 1:
+            world.hands[me].copy = world.content.comparison?.copy.inode
+            world.hands[me].stamp = world.content.comparison?.stamp ?? mine.stamp
+            world.hands[me].isDone = world.hands[me].copy == nil
+        case 2:
             world.hands[me].flag = mine.copy.map { world.bytes[$0] } == world.version
-            world.hands[me].step = 2
-        default:
-            guard let number = mine.copy else { return }
-            if mine.flag {
-                world.content.copyCompared(
-                    ContentWorld.copies[number], at: mine.stamp, .init(inode: 1, size: 1, modified: 1))
-            } else if world.content.copyRefuted(ContentWorld.copies[number], at: mine.stamp) {
-                if world.named == number { world.named = nil }
+            if world.version == nil {
+                // The copy is all there is.
+                world.content.uploadWanted()
+                world.hands[me].step = 4
             }
+        case 3:
+            world.hands[me].isDone = true
+            if mine.flag {
+                world.content.copyCompared(.init(inode: 1, size: 1, modified: 1))
+                if world.content.mustCompare || !world.content.needsNoVerification, world.content.stamp == mine.stamp {
+                    throw BrokenPromise(description: "what was just compared is to be compared again")
+                }
+            } else if world.content.copyRefuted(at: mine.stamp), world.named == mine.copy {
+                world.named = nil
+            }
+        default:
+            if !world.isDeleted { world.isMarked = true }
             world.hands[me].isDone = true
         }
     }

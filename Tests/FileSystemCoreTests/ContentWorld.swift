@@ -5,15 +5,15 @@ import Catalogue
 
 @testable import FileSystemCore
 
-/// An open main copy.
+/// An open main copy; one inode may be open twice.
 final class TestCopy: Hashable, Sendable {
-    let number: Int
+    let inode: Int
 
-    init(_ number: Int) { self.number = number }
+    init(inode: Int) { self.inode = inode }
 
     static func == (one: TestCopy, other: TestCopy) -> Bool { one === other }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(number) }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
 /// What a file holds: which writes its first and its second half have.
@@ -39,6 +39,9 @@ struct TestBytes: Hashable {
     }
 
     func has(_ write: Writes) -> Bool { first.contains(write) && second.contains(write) }
+
+    /// Whether it has no byte, by whoever emptied it.
+    var isEmptied: Bool { has(.emptying) && first.union(second).isSubset(of: [.emptying, .damage]) }
 }
 
 /// What is wrong with an order.
@@ -55,11 +58,17 @@ struct ContentWorld: Hashable {
         var step = 0
         var isDone = false
         var stamp = Stamp()
-        var turn = Content<TestCopy>.Turn()
+        /// The count that was seen before that.
+        var seen = Stamp()
+        var missing: Content<TestCopy>.Missing?
         var copy: Int?
         var bytes = TestBytes()
         var flag = false
         var attempts = 0
+        /// It has the file open for writing.
+        var isOpen = false
+        /// What it tried to do to main failed.
+        var hasFailed = false
     }
 
     /// A close that may return once backup has what it saw.
@@ -69,10 +78,12 @@ struct ContentWorld: Hashable {
     }
 
     /// The copies that there may be: what main had, and what somebody makes.
-    static let copies = (0..<4).map(TestCopy.init)
+    static let copies = (0..<3).map(TestCopy.init)
+    /// The same, opened by somebody who came later.
+    static let reopened = (0..<3).map(TestCopy.init)
 
     var content = Content<TestCopy>()
-    var bytes: [TestBytes] = Array(repeating: TestBytes(), count: 4)
+    var bytes: [TestBytes] = Array(repeating: TestBytes(), count: 3)
     /// The copy that has the file's name in main.
     var named: Int?
     /// Who writes or cuts main's copy just now: the kernel lets one at a time, and readers do not wait.
@@ -88,11 +99,14 @@ struct ContentWorld: Hashable {
 
     init(actors: Int) { hands = Array(repeating: Hands(), count: actors) }
 
-    /// The number of the open copy.
-    var open: Int? { content.copy?.number }
+    /// The inode of the open copy.
+    var open: Int? { content.copy?.inode }
 
     /// What docs/SEMANTICS.md promises at every moment.
     func check() throws {
+        if content.mustCompare || !content.needsNoVerification, content.comparison == nil {
+            throw BrokenPromise(description: "somebody waits for a comparison that nobody can make")
+        }
         guard !isDeleted else { return }
         if let version {
             guard version.isWhole else { throw BrokenPromise(description: "an object that the file never was") }

@@ -114,23 +114,21 @@ extension BackupFileSystem {
             try mark(file)
         } catch {
             // It does not happen.
-            _ = file.content { $0.writeEnded() }
+            endWrite(file)
             throw error
         }
     }
 
     /// The write has touched the file (or failed to): an upload that overlapped it does not count.
-    func endWrite(_ file: FileState) throws(FileSystemError) {
-        if file.content({ $0.writeEnded() }) { try mark(file) }
-    }
+    func endWrite(_ file: FileState) { file.content { $0.writeEnded() } }
 
     /// A power cut must not leave a backed-up file's row without the mark: what is in main would pass for what is in backup.
     ///
     /// A writer that comes while another one's mark is on its way to the disk waits for it, too.
     private func mark(_ file: FileState) throws(FileSystemError) {
         let durability: Durability = file.content { $0.isInBackup } ? .powerLoss : .processCrash
-        let turn = try catalogue.change(durability, .markAhead(file.id) { file.content { $0.marking() } })
-        file.content { $0.marked(turn) }
+        try catalogue.change(durability, .markAhead(file.id))
+        file.content { $0.marked() }
         try reach("write.marked")
     }
 
@@ -142,7 +140,7 @@ extension BackupFileSystem {
         try beginWrite(file)
         let count = file.contentGate.shared { body(descriptor.number) }
         pass("write.main")
-        try endWrite(file)
+        endWrite(file)
         guard count >= 0 else { throw .main(errno: Int32(-count), during: "write") }
         return count
     }
@@ -172,7 +170,7 @@ extension BackupFileSystem {
             // Nothing is left that could be wrong.
             if size == 0 { file.content { $0.emptied() } }
         }
-        try endWrite(file)
+        endWrite(file)
         try outcome.get()
     }
 

@@ -2,13 +2,11 @@
 // body may run in a transaction that is rolled back, and runs no other change.
 
 /// What committing an upload came to.
-package struct CommittedUpload<Turn: Sendable>: Sendable {
+package struct CommittedUpload: Sendable {
     /// An older version is to go; nil, with nothing changed, if the version was given up meanwhile.
     package var replaces: Bool?
     /// Main has changed since the content was read, or is about to.
     package var isStillChanging: Bool
-    /// The place of the transaction among the others.
-    package var turn: Turn
 }
 
 /// The version that an upload sends.
@@ -18,28 +16,17 @@ package struct BegunUpload: Sendable {
     package var leavesWork: Bool
 }
 
-extension CatalogueChange {
-    /// Write.3 and later: the row says that main is ahead of backup; returns the place of the transaction.
-    package static func markAhead(_ id: ResourceID, ordered: @escaping @Sendable () -> Outcome) -> Self {
-        Self { transaction throws(CatalogueError) in
-            try transaction.markNeedsUpload(id, due: nil)
-            // In the order of transactions: a commit of an upload that comes after this one takes it back.
-            return ordered()
-        }
-    }
-
-    /// Write.5: backup has the version.
-    ///
-    /// `ordered` says whether main is still changing, and gives the transaction its place.
-    package static func commitUpload<Turn>(
+extension CatalogueChange where Outcome == CommittedUpload {
+    /// Write.5: backup has the version; `ordered` says whether main is still changing.
+    package static func commitUpload(
         _ version: Version, main copy: MainCopy, seen row: Resource, now: Nanoseconds,
-        ordered: @escaping @Sendable () -> (isStillChanging: Bool, turn: Turn)
-    ) -> Self where Outcome == CommittedUpload<Turn> {
+        ordered isStillChanging: @escaping @Sendable () -> Bool
+    ) -> Self {
         Self { transaction throws(CatalogueError) in
-            let (isStillChanging, turn) = ordered()
+            let isStillChanging = isStillChanging()
             let replaces = try transaction.commitUpload(
                 version, main: copy, seen: row, stillChanging: isStillChanging, now: now)
-            return CommittedUpload(replaces: replaces, isStillChanging: isStillChanging, turn: turn)
+            return CommittedUpload(replaces: replaces, isStillChanging: isStillChanging)
         }
     }
 }
@@ -73,6 +60,11 @@ extension CatalogueChange where Outcome == Bool {
 }
 
 extension CatalogueChange where Outcome == Void {
+    /// The row says that main is, or will be, ahead of backup; a program has the file open for writing.
+    package static func markAhead(_ id: ResourceID) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.markNeedsUpload(id, due: nil) }
+    }
+
     /// Main failed to write what was read for an upload (I13): it goes, and what backup has stays the file.
     package static func dropUnwritten(_ row: Resource, now: Nanoseconds) -> Self {
         Self { transaction throws(CatalogueError) in

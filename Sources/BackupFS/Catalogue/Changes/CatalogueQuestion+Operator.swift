@@ -20,7 +20,9 @@ extension CatalogueQuestion where Answer == ResourceCounts {
 }
 
 extension CatalogueQuestion where Answer == AdoptionCount? {
-    /// How far the adopted files are; `known` spares the counting of how many they were. nil: there were none.
+    /// How far the adopted files are; nil: there were none.
+    ///
+    /// `known` spares the counting of how many they were.
     package static func adoption(known: Int?) -> Self {
         Self { reader throws(CatalogueError) in
             guard let first = try reader.setting(Setting.firstAdopted).flatMap({ Int64($0) }).map(ResourceID.init),

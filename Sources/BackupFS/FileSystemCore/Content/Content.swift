@@ -30,11 +30,15 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
         case compared
     }
 
-    /// The place of a transaction among those that set or take back the row's mark.
-    struct Turn: Hashable, Comparable, Sendable {
-        fileprivate var number: UInt64 = 0
+    /// Main had no copy open at a count: what had changed until then and is not in backup may be lost.
+    struct Missing: Hashable, Sendable {
+        fileprivate var stamp: Stamp
+    }
 
-        static func < (one: Turn, other: Turn) -> Bool { one.number < other.number }
+    /// The main copy, or what is known instead.
+    enum Presence: Sendable {
+        case open(Copy)
+        case missing(Missing)
     }
 
     /// The row was looked at while this value was in use.
@@ -58,9 +62,6 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     private(set) var isInBackup = false
     /// The row says, and a power cut cannot make it unsaid, that main is ahead of backup.
     private(set) var isMarked = false
-    /// The last turn that was given out, and the last that takes the mark back.
-    private var lastTurn = Turn()
-    private var lastUnmarking = Turn()
     /// A fsync of main failed: its page cache and its disk differ for ever (I13).
     private(set) var hasLostData = false
 
@@ -78,14 +79,25 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     /// Whether backup has what the file held at a count.
     func isBackedUp(_ stamp: Stamp) -> Bool { backedUp >= stamp }
 
-    /// The main copy if its content is known to be the file's, or is ahead of it.
-    var trustedCopy: Copy? { trust > .none || needsUpload ? copy : nil }
+    /// The main copy if its content is known to be the file's.
+    var trustedCopy: Copy? { trust > .none ? copy : nil }
+
+    /// The copy to compare with the checksum, and the count it has; nil if there is none, or main is ahead of backup.
+    ///
+    /// A write that is half done may be in the copy and in no count: an upload that covers its beginning has not read it.
+    var comparison: (copy: Copy, stamp: Stamp)? {
+        guard let copy, !needsUpload, isQuiet else { return nil }
+        return (copy, changes)
+    }
 
     /// A first change would put its upload in the place of the last good version, rotten bytes with it.
-    var mustCompare: Bool { copy != nil && isInBackup && trust < .compared && !needsUpload }
+    var mustCompare: Bool { comparison != nil && trust < .compared }
 
     /// The opposite.
     var needsNoComparison: Bool { !mustCompare }
+
+    /// The main copy that is open, or the count at which there is none.
+    var presence: Presence { copy.map { .open($0) } ?? .missing(Missing(stamp: changes)) }
 
     /// Whether main has a copy that is open.
     var hasCopy: Bool { copy != nil }
@@ -94,7 +106,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     var isReadyForChange: Bool { copy != nil && !mustCompare }
 
     /// Whether nobody has to ask if the main copy is the row's.
-    var needsNoVerification: Bool { copy == nil || trust > .none || needsUpload }
+    var needsNoVerification: Bool { comparison == nil || trust > .none }
 
     // MARK: Opened and closed
 
@@ -132,49 +144,30 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
         self.trust = trust
     }
 
-    /// The copy that nobody in the mount has changed, and how it looked; nil if nothing about it is to be doubted.
-    var unchangedCopy: (copy: Copy, seen: MainCopy?)? {
-        guard trust > .none, !needsUpload, let copy else { return nil }
-        return (copy, seen)
-    }
+    /// The copy that nobody in the mount has changed, and how it looked last; nil if nothing about it is to be doubted.
+    var unchangedCopy: (copy: Copy, seen: MainCopy?)? { comparison.map { ($0.copy, seen) } }
 
-    /// That copy looks neither like what the row describes nor like what was seen last: it is to be verified again.
-    mutating func copyDoubted(_ doubted: Copy) {
-        guard copy === doubted, !needsUpload else { return }
-        trust = .none
-    }
+    /// The copy looks neither like what the row describes nor like what was seen last: it is to be verified again, which at
+    /// worst, if it has changed since, costs one reading.
+    mutating func copyDoubted() { trust = .none }
 
-    /// The copy to compare with the checksum, and the count it has; nil if there is none, or main is ahead of backup.
-    var comparison: (copy: Copy, stamp: Stamp)? {
-        guard let copy, !needsUpload else { return nil }
-        return (copy, changes)
-    }
-
-    /// The copy is what the row says.
-    mutating func copyCompared(_ compared: Copy, at stamp: Stamp, _ seen: MainCopy) {
-        guard copy === compared else { return }
-        trust = changes == stamp ? .compared : max(trust, .verified)
+    /// The copy is what the row says; what was written to it since is written to what was compared.
+    mutating func copyCompared(_ seen: MainCopy) {
+        trust = .compared
         self.seen = seen
     }
 
-    /// The copy is all there is: backup has no version to compare it with, and is to get it.
-    mutating func copyIsAllThereIs() {
-        countChange()
-        trust = max(trust, .verified)
-    }
-
-    /// The copy is not what the row says; false if it has been written since, or is another one.
-    mutating func copyRefuted(_ refuted: Copy, at stamp: Stamp) -> Bool {
-        guard copy === refuted, changes == stamp else { return false }
+    /// The copy was not what the row says at a count; false if it has been written since.
+    mutating func copyRefuted(at stamp: Stamp) -> Bool {
+        guard changes == stamp else { return false }
         copy = nil
-        trust = .none
         return true
     }
 
-    /// Main failed to write what programs wrote.
-    mutating func mainLostData(_ lost: Copy) {
+    /// Main failed to write what programs wrote: whatever is open of it, nobody knows what it holds.
+    mutating func mainLostData() {
         hasLostData = true
-        if copy === lost { copy = nil }
+        copy = nil
     }
 
     /// The name is on the disk.
@@ -191,28 +184,22 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
 
     /// The write has touched the file, or failed to: an upload that overlapped it does not count.
     ///
-    /// True if the row must be marked again.
-    mutating func writeEnded() -> Bool {
+    /// The row still has its mark, for nobody takes it back while a write is half done.
+    mutating func writeEnded() {
         writesUnderWay -= 1
         countChange()
-        return !isMarked
     }
 
     /// The file is empty: nothing is left that could be wrong.
     mutating func emptied() { trust = .compared }
 
-    /// Inside the transaction that marks the row: its place among the others.
-    mutating func marking() -> Turn {
-        lastTurn.number += 1
-        return lastTurn
-    }
+    /// The transaction that marks the row is committed, and durable if it had to be.
+    ///
+    /// The write that wanted it is still under way: an upload that has committed meanwhile has kept the mark, and says so
+    /// only when a power cut cannot take it.
+    mutating func marked() { isMarked = true }
 
-    /// That transaction is committed, and durable if it had to be.
-    mutating func marked(_ turn: Turn) {
-        if turn > lastUnmarking { isMarked = true }
-    }
-
-    /// Backup's object is not what it was, or its owner wants it uploaded: what main has is to be backed up.
+    /// Backup has no object, or not what it was, or its owner wants it uploaded: what main has is to be backed up.
     mutating func uploadWanted() {
         countChange()
     }
@@ -221,43 +208,35 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
 
     /// Inside the transaction that says what backup has: a write that comes from now on marks the row again.
     ///
-    /// Returns whether main has changed since `stamp`, or is about to, so that the row keeps its mark.
-    mutating func uploadCommitting(_ stamp: Stamp) -> (isStillChanging: Bool, turn: Turn) {
+    /// Returns whether main has changed since `stamp`, or is about to, so that the row keeps its mark. That mark may be one
+    /// that a power cut takes, so it is not relied on here.
+    mutating func uploadCommitting(_ stamp: Stamp) -> Bool {
         // A write that comes between the commit and our hearing of it needs a mark that no power cut takes.
         isInBackup = true
-        let turn = unmarking()
+        isMarked = false
         // A write that has begun may not have touched the file yet: it relies on the mark that it found.
-        return (changes != stamp || !isQuiet, turn)
+        return changes != stamp || !isQuiet
     }
 
     /// That transaction is committed: backup has what the file held at `stamp`.
-    mutating func uploadCommitted(
-        _ stamp: Stamp, _ turn: Turn, isStillChanging: Bool, _ copy: MainCopy
-    ) {
-        // A mark that came later has been set for itself.
-        if isStillChanging, lastUnmarking == turn { isMarked = true }
-        backedUp = max(backedUp, stamp)
+    mutating func uploadCommitted(_ stamp: Stamp, _ copy: MainCopy) {
+        uploadNotNeeded(stamp)
         seen = copy
-        if !isStillChanging { trust = .compared }
+        trust = .compared
     }
 
-    /// Nothing of what the file held at `stamp` has to go to backup: it was deleted, or what changed it is gone.
+    /// Nothing of what the file held at `stamp` has to go to backup (any more): it was deleted, say.
     mutating func uploadNotNeeded(_ stamp: Stamp) { backedUp = max(backedUp, stamp) }
 
-    /// Inside the transaction that gives up a change that main lost; false if another change has come since `stamp`, or is on
-    /// its way.
-    mutating func changeLosing(_ stamp: Stamp) -> Bool {
-        guard changes == stamp, isQuiet else { return false }
-        _ = unmarking()
+    /// Inside the transaction that gives up a change that main lost; false if another change has come since, or is on its way.
+    mutating func changeLosing(_ missing: Missing) -> Bool {
+        guard changes == missing.stamp, isQuiet else { return false }
+        isMarked = false
         return true
     }
 
-    private mutating func unmarking() -> Turn {
-        lastTurn.number += 1
-        lastUnmarking = lastTurn
-        isMarked = false
-        return lastTurn
-    }
+    /// That transaction is committed.
+    mutating func changeLost(_ missing: Missing) { uploadNotNeeded(missing.stamp) }
 
     private mutating func countChange() { changes.count += 1 }
 }

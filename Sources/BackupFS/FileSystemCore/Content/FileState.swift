@@ -96,7 +96,7 @@ package final class FileState: Sendable {
         guard let (copy, seen) = content({ $0.unchangedCopy }), let status = try? copy.status(),
             !row.describes(status), seen != .init(status)
         else { return }
-        content { $0.copyDoubted(copy) }
+        content { $0.copyDoubted() }
     }
 
     /// The open main copy; nil while it has to be recovered first.

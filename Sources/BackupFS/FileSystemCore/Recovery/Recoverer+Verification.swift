@@ -38,14 +38,14 @@ extension Recoverer {
         guard let (descriptor, stamp) = file.content({ $0.comparison }) else { return }
         let row = try catalogue.row(file.id)
         guard row.inBackup, let version = try catalogue.storedVersion(of: row) else {
-            file.content { $0.copyIsAllThereIs() }
+            file.content { $0.uploadWanted() }
             return catalogue.recordWork("Read.2", .needsUpload(row.id, due: currentTime()))
         }
         let status = try descriptor.status()
         guard Int64(status.st_size) == version.size,
             try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
-        file.content { $0.copyCompared(descriptor, at: stamp, .init(status)) }
+        file.content { $0.copyCompared(.init(status)) }
         catalogue.record(
             "Read.2", .markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim)))
     }
@@ -69,7 +69,7 @@ extension Recoverer {
     private func dropDamagedCopy(
         _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: Content<Descriptor>.Stamp
     ) throws(FileSystemError) {
-        guard file.content({ $0.copyRefuted(descriptor, at: stamp) }) else { return }
+        guard file.content({ $0.copyRefuted(at: stamp) }) else { return }
         try tree.setAside(descriptor, of: row, .damaged)
     }
 }

@@ -62,7 +62,8 @@ final class Recoverer: Sendable {
     private func fetch(_ file: FileState, deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         var lastError = FileSystemError.inNoStorage
         for _ in 1...Self.recoveryAttempts {
-            let stamp = file.content { $0.stamp }
+            // Somebody else has opened or brought it.
+            guard case .missing(let missing) = file.content({ $0.presence }) else { return }
             let row = try catalogue.row(file.id)
             // What arrived in backup last, though no row says so (any more): its close may have returned.
             if row.needsUpload, try await fetchBegunUpload(file, row, deadline: deadline) != nil { return }
@@ -72,7 +73,7 @@ final class Recoverer: Sendable {
                 if try await !adoptMainCopy(file, row, version, deadline: deadline) {
                     try await fetchOnce(file, row, version, deadline: deadline)
                 }
-                if row.needsUpload { try await noteLostChange(file, stamp: stamp) }
+                if row.needsUpload { try await noteLostChange(file, missing) }
                 return
             } catch .backup(.notFound) {
                 // Read.7: a valid resource that no storage has. Only our own prefix can say so, twice, and only of the
@@ -115,8 +116,10 @@ final class Recoverer: Sendable {
     /// What was written and not backed up is gone with the main copy: the version that was brought back is the file, and no
     /// upload may pass it off as what was written.
     ///
-    /// `stamp` is the count of changes from when main had no copy.
-    func noteLostChange(_ file: FileState, stamp: Content<Descriptor>.Stamp) async throws(FileSystemError) {
+    /// `missing` is from before the copy was looked for.
+    func noteLostChange(
+        _ file: FileState, _ missing: Content<Descriptor>.Missing
+    ) async throws(FileSystemError) {
         let id = file.id
         let isLost = try await catalogue.changeLater(
             .processCrash,
@@ -124,10 +127,10 @@ final class Recoverer: Sendable {
                 id, error: "a change was lost with its main copy before it was backed up", now: currentTime()
             ) {
                 // A write that came since is waiting for its upload.
-                file.content { $0.changeLosing(stamp) }
+                file.content { $0.changeLosing(missing) }
             })
         guard isLost else { return }
-        file.content { $0.uploadNotNeeded(stamp) }
+        file.content { $0.changeLost(missing) }
         catalogue.work.wake()
         files.contentChanged(id)
         counters.add(\.changesLost)

@@ -93,15 +93,19 @@ final class Uploader: Sendable {
     private func contentToUpload(
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
-        if let descriptor = file.descriptor { return descriptor }
+        // The count is from before the search: who brings the copy meanwhile may write to it at once.
+        let missing: Content<Descriptor>.Missing
+        switch file.content({ $0.presence }) {
+        case .open(let descriptor): return descriptor
+        case .missing(let known): missing = known
+        }
         guard let found = try tree.mainCopy(row) else { return nil }
         if let found { return found }
-        let stamp = file.content { $0.stamp }
         if let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
         tree.noteMissing(row)
         guard row.inBackup else { throw .inNoStorage }
         // The last good version is the file.
-        try await recoverer.noteLostChange(file, stamp: stamp)
+        try await recoverer.noteLostChange(file, missing)
         return nil
     }
 
@@ -228,7 +232,7 @@ final class Uploader: Sendable {
         if replaces || done.isStillChanging { catalogue.work.wake() }
         // Main's copy has other bytes by now: the version alone must tell.
         if done.isStillChanging { try await catalogue.becomesDurable() }
-        file.content { $0.uploadCommitted(stamp, done.turn, isStillChanging: done.isStillChanging, copy) }
+        file.content { $0.uploadCommitted(stamp, copy) }
         return true
     }
 
@@ -238,7 +242,7 @@ final class Uploader: Sendable {
     private func dropUnwritten(
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
-        file.content { $0.mainLostData(descriptor) }
+        file.content { $0.mainLostData() }
         try await catalogue.changeLater(.powerLoss, .dropUnwritten(row, now: currentTime()))
         if let row = try? catalogue.row(file.id) { try tree.setAside(descriptor, of: row, .notWritten) }
         catalogue.work.wake()
