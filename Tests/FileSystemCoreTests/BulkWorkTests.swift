@@ -28,7 +28,7 @@ struct BulkWorkTests {
             #expect(try system.inBackup("small.jpg") == photo(1))
             #expect(try system.inBackup("large.bin")?.count == 5_000_000)
             // Nobody waits for the end of the giants: a stop ends their reading.
-            _ = await core.scheduler.stop(until: .now)
+            _ = await core.lifecycle.scheduler.stop(until: .now)
             for close in closes { await #expect(throws: FileSystemError.self) { try await close.value } }
             for handle in giants { core.close(handle) }
         }

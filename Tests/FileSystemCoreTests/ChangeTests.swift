@@ -102,7 +102,7 @@ struct ChangeTests {
             let version = try system.key("a.jpg")
             system.store.inject(.fail(.rejected(.status(400), message: "")), on: [.put], keys: .prefix("a~"))
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(2)) }
-            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
             try system.lose("a.jpg")
             system.store.heal()
             // A reader comes before the background.

@@ -32,7 +32,7 @@ struct FileNameTests {
             defer { try? FileManager.default.removeItem(atPath: victim) }
             try await system.write("a.jpg", photo(1))
             let id = try system.id("a.jpg")
-            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
             try system.recordDelete("a.jpg")
             let name = Array("../\((victim as NSString).lastPathComponent)".utf8)
             try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in

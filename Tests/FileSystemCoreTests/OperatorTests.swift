@@ -23,7 +23,7 @@ struct OperatorTests {
             let leftovers = try await system.core.operatorDesk.leftovers()
             return rule.hits >= 2 && leftovers.count == 2
         }
-        _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+        _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
         system.store.inject(.fail(.full(message: "quota")), on: [.put])
         await #expect(throws: FileSystemError.self) { try await system.write("failed.jpg", photo(5)) }
         try system.commitRecords()

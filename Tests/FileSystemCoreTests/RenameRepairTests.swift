@@ -25,7 +25,7 @@ struct RenameRepairTests {
             try await system.write("a.jpg", photo(1))
             try await system.write("b.jpg", photo(2))
             try await system.settle()
-            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
             let (a, b) = (Array("a.jpg".utf8), Array("b.jpg".utf8))
             for _ in 1...2 { try system.core.exchange(.root, a, .root, b) }
             try system.rename("b.jpg", "c.jpg")
@@ -82,7 +82,7 @@ struct RenameRepairTests {
             _ = try system.core.link(system.id("a.jpg"), parent: parent, name: name)
             try await system.write("c.jpg", photo(2))
             try await system.settle()
-            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
             let id = try system.id("a.jpg")
             try system.rename("c.jpg", "other.jpg")
             try system.recordDelete("a.jpg")

@@ -144,7 +144,7 @@ final class TestFileSystem: Sendable {
     /// Kills the daemon: what is committed stays, and nothing is committed any more.
     func crash() async throws {
         guard let dead = daemon.withLock({ $0.take() }) else { return }
-        _ = await dead.core.scheduler.stop(until: .now)
+        _ = await dead.core.lifecycle.scheduler.stop(until: .now)
         try dead.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.run("PRAGMA query_only = ON", [])
         }

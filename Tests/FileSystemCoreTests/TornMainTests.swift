@@ -157,11 +157,11 @@ struct TornMainTests {
             await #expect(throws: FileSystemError.self) { try await system.write("a.jpg", photo(1)) }
             let id = try system.id("a.jpg")
             let day: Nanoseconds = 86_400 * 1_000_000_000
-            _ = await system.core.scheduler.stop(until: .now + .seconds(120))
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
             try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.postpone(id, until: currentTime() + day)
             }
-            system.core.scheduler.clampDueTimes()
+            system.core.lifecycle.scheduler.clampDueTimes()
             try system.commitRecords()
             let due = try #require(
                 try system.core.catalogue.read { reader throws(CatalogueError) in

@@ -12,17 +12,14 @@ package final class BackupFileSystem: Sendable {
     package typealias Settings = FileSystemSettings
     package typealias WhenDown = FileSystemSettings.WhenDown
 
-    let attributeKeeper: AttributeKeeper
     let logger: Logger
+    let attributeKeeper: AttributeKeeper
     let uploader: Uploader
     let recoverer: Recoverer
     let remover: Remover
-    let intents: IntentKeeper
     let journal: JournalShipper
-    let scheduler: Scheduler
-    let counters: Counters
-    let lifecycle: Lifecycle
     let claim: PrefixClaim
+    let lifecycle: Lifecycle
     let desk: OperatorDesk
 
     /// Opens the catalogue in `main`; `start` must follow.
@@ -30,26 +27,18 @@ package final class BackupFileSystem: Sendable {
         main: MainStorage, store: any ObjectStore, settings: Settings, logger: Logger
     ) throws(FileSystemError) {
         let counters = Counters()
-        let opened: any ResourceCatalogue
-        do throws(CatalogueError) {
-            opened = try SQLiteCatalogue(directory: main.privateDirectory.number)
-        } catch {
-            throw .catalogue(error)
-        }
-        let catalogue = CatalogueClient(opened, work: WorkSignal(), counters: counters, logger: logger)
+        let catalogue = CatalogueClient(
+            try Self.open(in: main), work: WorkSignal(), counters: counters, logger: logger)
         try Lifecycle.establish(catalogue, main)
-        store.use(UploadRecord(catalogue: opened, logger: logger))
+        store.use(UploadRecord(catalogue: catalogue.catalogue, logger: logger))
         let tree = MainTree(main: main, catalogue: catalogue, counters: counters, logger: logger)
         let files = FileTable()
         let health = StoreHealth(store: store, catalogue: catalogue)
-        let adopter = Adopter(tree: tree, catalogue: catalogue, logger: logger)
-        let aside = AsideKeeper(tree: tree, catalogue: catalogue, adopter: adopter)
-        self.counters = counters
+        let intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
         self.logger = logger
         claim = PrefixClaim(catalogue: catalogue, store: store, main: main, health: health)
         attributeKeeper = AttributeKeeper(
             catalogue: catalogue, tree: tree, files: files, store: store, logger: logger)
-        intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
         recoverer = Recoverer(
             settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
             claim: claim, counters: counters, logger: logger)
@@ -67,19 +56,28 @@ package final class BackupFileSystem: Sendable {
             scrubber: Scrubber(
                 settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
                 claim: claim, logger: logger), slots: slots, settings: settings, logger: logger)
-        scheduler = Scheduler(
-            catalogue: catalogue, main: main,
-            uploads: DueUploads(
-                uploader: uploader, remover: remover, claim: claim, slots: slots, counters: counters, logger: logger),
-            removals: DueRemovals(catalogue: catalogue, remover: remover, health: health, counters: counters),
-            journal: journal, scrub: scrub,
-            checkpoint: Checkpoint(tree: tree, catalogue: catalogue, logger: logger), intents: intents, logger: logger)
-        lifecycle = Lifecycle(
-            repairer: Repairer(tree: tree, catalogue: catalogue, adopter: adopter, aside: aside, logger: logger),
-            adopter: adopter, scheduler: scheduler, intents: intents, journal: journal, health: health, logger: logger)
+        let adopter = Adopter(tree: tree, catalogue: catalogue, logger: logger)
+        let aside = AsideKeeper(tree: tree, catalogue: catalogue, adopter: adopter)
         desk = OperatorDesk(
             attributes: attributeKeeper, aside: aside, uploader: uploader, recoverer: recoverer, remover: remover,
             scrub: scrub, counters: counters)
+        lifecycle = Lifecycle(
+            repairer: Repairer(tree: tree, catalogue: catalogue, adopter: adopter, aside: aside, logger: logger),
+            scheduler: Scheduler(
+                uploads: DueUploads(
+                    uploader: uploader, remover: remover, claim: claim, slots: slots, counters: counters,
+                    logger: logger),
+                removals: DueRemovals(catalogue: catalogue, remover: remover, health: health, counters: counters),
+                journal: journal, scrub: scrub, tree: tree, intents: intents, logger: logger),
+            intents: intents, journal: journal, health: health, logger: logger)
+    }
+
+    private static func open(in main: MainStorage) throws(FileSystemError) -> any ResourceCatalogue {
+        do throws(CatalogueError) {
+            return try SQLiteCatalogue(directory: main.privateDirectory.number)
+        } catch {
+            throw .catalogue(error)
+        }
     }
 
     var settings: FileSystemSettings { uploader.settings }
@@ -87,6 +85,8 @@ package final class BackupFileSystem: Sendable {
     var tree: MainTree { uploader.tree }
     var files: FileTable { uploader.files }
     var health: StoreHealth { uploader.health }
+    var counters: Counters { uploader.counters }
+    var intents: IntentKeeper { remover.intents }
     var main: MainStorage { tree.main }
 
     // MARK: Its life

@@ -41,8 +41,26 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
         case missing(Missing)
     }
 
-    /// The row was looked at while this value was in use.
-    private var isLoaded = false
+    /// What the row is known to say.
+    private struct Row: Hashable {
+        /// It was looked at while this value was in use.
+        var isLoaded = false
+        /// Backup has a version.
+        var isInBackup = false
+        /// Main is ahead of backup, and a power cut cannot make that unsaid.
+        var isMarked = false
+    }
+
+    /// Who may change the file, and is just doing so.
+    private struct Writers: Hashable {
+        /// Handles that may write.
+        var handles = 0
+        /// Writes that have begun and not ended.
+        var writes = 0
+    }
+
+    private var row = Row()
+    private var writers = Writers()
     /// nil while main does not have it, or nobody has needed it yet.
     private(set) var copy: Copy?
     private(set) var trust = Trust.none
@@ -50,28 +68,26 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     private var seen: MainCopy?
     /// The main copy's name in its directory may not be on the disk yet (a creation or recovery of a moment ago).
     private(set) var isNameNew = true
-    /// Handles that may write.
-    private var writers = 0
-    /// Writes that have begun and not ended.
-    private var writesUnderWay = 0
     /// Grows with every change of the content.
     private var changes = Stamp()
     /// What the last committed upload covered.
     private var backedUp = Stamp()
-    /// The row says that backup has a version.
-    private(set) var isInBackup = false
-    /// The row says, and a power cut cannot make it unsaid, that main is ahead of backup.
-    private(set) var isMarked = false
     /// A fsync of main failed: its page cache and its disk differ for ever (I13).
     private(set) var hasLostData = false
 
     // MARK: What it is
 
+    /// The row says that backup has a version.
+    var isInBackup: Bool { row.isInBackup }
+
+    /// The row says, and a power cut cannot make it unsaid, that main is ahead of backup.
+    var isMarked: Bool { row.isMarked }
+
     /// The count of changes now.
     var stamp: Stamp { changes }
 
     /// Whether no write is half done: what is read then, up to the same count, is what the file was at one moment.
-    var isQuiet: Bool { writesUnderWay == 0 }
+    var isQuiet: Bool { writers.writes == 0 }
 
     /// Whether backup lacks something that the file holds.
     var needsUpload: Bool { changes > backedUp }
@@ -112,27 +128,27 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
 
     /// Takes what the row says, once; it must have been read while this value was in use.
     mutating func load(isAhead: Bool, isMarked: Bool, isInBackup: Bool) {
-        guard !isLoaded else { return }
-        isLoaded = true
+        guard !row.isLoaded else { return }
+        row.isLoaded = true
         if isAhead { countChange() }
-        self.isMarked = isMarked
-        self.isInBackup = isInBackup
+        row.isMarked = isMarked
+        row.isInBackup = isInBackup
     }
 
     /// A handle that may write was opened.
-    mutating func writerCame() { writers += 1 }
+    mutating func writerCame() { writers.handles += 1 }
 
     /// One of them was closed.
-    mutating func writerWent() { writers -= 1 }
+    mutating func writerWent() { writers.handles -= 1 }
 
     /// Whether nobody is left who would answer for what backup lacks.
-    var isForBackground: Bool { writers == 0 && needsUpload }
+    var isForBackground: Bool { writers.handles == 0 && needsUpload }
 
     /// Main has a new, empty copy of a file that was made just now; the row has its mark from its creation.
     mutating func created(_ copy: Copy) {
         offer(copy, .compared)
-        isMarked = true
-        writers += 1
+        row.isMarked = true
+        writers.handles += 1
     }
 
     // MARK: The main copy
@@ -177,7 +193,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
 
     /// A write is about to touch the file; true if the row must be marked before it does.
     mutating func writeBegins() -> Bool {
-        writesUnderWay += 1
+        writers.writes += 1
         countChange()
         return !isMarked
     }
@@ -186,7 +202,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     ///
     /// The row still has its mark, for nobody takes it back while a write is half done.
     mutating func writeEnded() {
-        writesUnderWay -= 1
+        writers.writes -= 1
         countChange()
     }
 
@@ -197,7 +213,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     ///
     /// The write that wanted it is still under way: an upload that has committed meanwhile has kept the mark, and says so
     /// only when a power cut cannot take it.
-    mutating func marked() { isMarked = true }
+    mutating func marked() { row.isMarked = true }
 
     /// Backup has no object, or not what it was, or its owner wants it uploaded: what main has is to be backed up.
     mutating func uploadWanted() {
@@ -212,8 +228,8 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     /// that a power cut takes, so it is not relied on here.
     mutating func uploadCommitting(_ stamp: Stamp) -> Bool {
         // A write that comes between the commit and our hearing of it needs a mark that no power cut takes.
-        isInBackup = true
-        isMarked = false
+        row.isInBackup = true
+        row.isMarked = false
         // A write that has begun may not have touched the file yet: it relies on the mark that it found.
         return changes != stamp || !isQuiet
     }
@@ -231,7 +247,7 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     /// Inside the transaction that gives up a change that main lost; false if another change has come since, or is on its way.
     mutating func changeLosing(_ missing: Missing) -> Bool {
         guard changes == missing.stamp, isQuiet else { return false }
-        isMarked = false
+        row.isMarked = false
         return true
     }
 

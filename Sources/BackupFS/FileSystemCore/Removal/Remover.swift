@@ -13,7 +13,7 @@ final class Remover: Sendable {
     private let catalogue: CatalogueClient
     private let tree: MainTree
     private let files: FileTable
-    private let intents: IntentKeeper
+    let intents: IntentKeeper
     private let store: any ObjectStore
     private let health: StoreHealth
     private let counters: Counters

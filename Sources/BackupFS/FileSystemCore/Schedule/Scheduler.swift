@@ -21,16 +21,16 @@ final class Scheduler: Sendable {
     private let own = (journal: Pacemaker(), main: Pacemaker(), scrub: Pacemaker())
 
     init(
-        catalogue: CatalogueClient, main: MainStorage, uploads: DueUploads, removals: DueRemovals,
-        journal: JournalShipper, scrub: ScrubSchedule, checkpoint: Checkpoint, intents: IntentKeeper, logger: Logger
+        uploads: DueUploads, removals: DueRemovals, journal: JournalShipper, scrub: ScrubSchedule, tree: MainTree,
+        intents: IntentKeeper, logger: Logger
     ) {
-        self.catalogue = catalogue
-        self.main = main
+        catalogue = tree.catalogue
+        main = tree.main
         self.uploads = uploads
         self.removals = removals
         self.journal = journal
         self.scrub = scrub
-        self.checkpoint = checkpoint
+        checkpoint = Checkpoint(tree: tree, catalogue: tree.catalogue, logger: logger)
         self.intents = intents
         self.logger = logger
     }

@@ -11,21 +11,19 @@ final class Lifecycle: Sendable {
     private let catalogue: CatalogueClient
     private let main: MainStorage
     let repairer: Repairer
-    private let adopter: Adopter
-    private let scheduler: Scheduler
+    let scheduler: Scheduler
     private let intents: IntentKeeper
     private let journal: JournalShipper
     private let health: StoreHealth
     private let logger: Logger
 
     init(
-        repairer: Repairer, adopter: Adopter, scheduler: Scheduler, intents: IntentKeeper, journal: JournalShipper,
-        health: StoreHealth, logger: Logger
+        repairer: Repairer, scheduler: Scheduler, intents: IntentKeeper, journal: JournalShipper, health: StoreHealth,
+        logger: Logger
     ) {
         catalogue = repairer.catalogue
         main = repairer.main
         self.repairer = repairer
-        self.adopter = adopter
         self.scheduler = scheduler
         self.intents = intents
         self.journal = journal
@@ -70,7 +68,7 @@ final class Lifecycle: Sendable {
             .set([
                 Setting.boot: boot, Setting.mount: mount, Setting.cleanStop: "no", Setting.mainSynced: "no",
             ]))
-        if last.adopted == nil { try adopter.adoptMain() }
+        if last.adopted == nil { try repairer.adopter.adoptMain() }
         scheduler.start()
     }
 

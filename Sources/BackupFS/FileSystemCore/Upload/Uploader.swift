@@ -17,7 +17,7 @@ final class Uploader: Sendable {
     let health: StoreHealth
     private let claim: PrefixClaim
     private let recoverer: Recoverer
-    private let counters: Counters
+    let counters: Counters
     private let logger: Logger
     private var main: MainStorage { tree.main }
 
