@@ -8,7 +8,7 @@ import Logging
 import ObjectStorage
 
 /// One mounted main directory with its catalogue and backup storage.
-package final class BackupFileSystem: Sendable {
+package final class BackupFileSystem: StorageStep {
     package typealias Settings = FileSystemSettings
     package typealias WhenDown = FileSystemSettings.WhenDown
 
@@ -39,23 +39,18 @@ package final class BackupFileSystem: Sendable {
         claim = PrefixClaim(catalogue: catalogue, store: store, main: main, health: health)
         attributeKeeper = AttributeKeeper(
             catalogue: catalogue, tree: tree, files: files, store: store, logger: logger)
-        recoverer = Recoverer(
-            settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
-            claim: claim, counters: counters, logger: logger)
+        let storages = Storages(
+            settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health)
+        recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)
         uploader = Uploader(
-            settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
-            claim: claim, recoverer: recoverer, counters: counters, logger: logger)
-        remover = Remover(
-            settings: settings, catalogue: catalogue, tree: tree, files: files, intents: intents, store: store,
-            health: health, counters: counters, logger: logger)
+            storages: storages, claim: claim, recoverer: recoverer, counters: counters, logger: logger)
+        remover = Remover(storages: storages, intents: intents, counters: counters, logger: logger)
         journal = JournalShipper(
             settings: settings, catalogue: catalogue, store: store, health: health, claim: claim, counters: counters,
             logger: logger)
         let slots = BackgroundSlots()
         let scrub = ScrubSchedule(
-            scrubber: Scrubber(
-                settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
-                claim: claim, logger: logger), slots: slots, settings: settings, logger: logger)
+            scrubber: Scrubber(storages: storages, claim: claim, logger: logger), slots: slots, logger: logger)
         let adopter = Adopter(tree: tree, catalogue: catalogue, logger: logger)
         let aside = AsideKeeper(tree: tree, catalogue: catalogue, adopter: adopter)
         desk = OperatorDesk(
@@ -80,14 +75,9 @@ package final class BackupFileSystem: Sendable {
         }
     }
 
-    var settings: FileSystemSettings { uploader.settings }
-    var catalogue: CatalogueClient { uploader.catalogue }
-    var tree: MainTree { uploader.tree }
-    var files: FileTable { uploader.files }
-    var health: StoreHealth { uploader.health }
+    var storages: Storages { uploader.storages }
     var counters: Counters { uploader.counters }
     var intents: IntentKeeper { remover.intents }
-    var main: MainStorage { tree.main }
 
     // MARK: Its life
 

@@ -7,8 +7,8 @@ import ObjectStorage
 import Synchronization
 
 /// A running file system, as its operator sees it.
-final class OperatorDesk: FileSystemOperator {
-    let catalogue: CatalogueClient
+final class OperatorDesk: FileSystemOperator, StorageStep {
+    let storages: Storages
     let aside: AsideKeeper
     private let attributes: AttributeKeeper
     private let uploader: Uploader
@@ -25,7 +25,7 @@ final class OperatorDesk: FileSystemOperator {
         attributes: AttributeKeeper, aside: AsideKeeper, uploader: Uploader, recoverer: Recoverer, remover: Remover,
         scrub: ScrubSchedule, counters: Counters
     ) {
-        catalogue = uploader.catalogue
+        storages = uploader.storages
         self.attributes = attributes
         self.aside = aside
         self.uploader = uploader
@@ -34,12 +34,6 @@ final class OperatorDesk: FileSystemOperator {
         self.scrub = scrub
         self.counters = counters
     }
-
-    private var settings: FileSystemSettings { uploader.settings }
-    private var files: FileTable { uploader.files }
-    private var tree: MainTree { uploader.tree }
-    private var store: any ObjectStore { uploader.store }
-    private var health: StoreHealth { uploader.health }
 
     /// It is mounted there now.
     func mounted(at path: String?) { mountPoint.withLock { $0 = path } }

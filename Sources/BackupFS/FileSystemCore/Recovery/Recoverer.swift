@@ -8,28 +8,14 @@ import Logging
 import ObjectStorage
 
 /// Brings main copies back from backup, and verifies those that are there.
-final class Recoverer: Sendable {
-    let settings: FileSystemSettings
-    let catalogue: CatalogueClient
-    let tree: MainTree
-    let files: FileTable
-    let store: any ObjectStore
-    let health: StoreHealth
+final class Recoverer: StorageStep {
+    let storages: Storages
     private let claim: PrefixClaim
     private let counters: Counters
     private let logger: Logger
-    private var main: MainStorage { tree.main }
 
-    init(
-        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
-        store: any ObjectStore, health: StoreHealth, claim: PrefixClaim, counters: Counters, logger: Logger
-    ) {
-        self.settings = settings
-        self.catalogue = catalogue
-        self.tree = tree
-        self.files = files
-        self.store = store
-        self.health = health
+    init(storages: Storages, claim: PrefixClaim, counters: Counters, logger: Logger) {
+        self.storages = storages
         self.claim = claim
         self.counters = counters
         self.logger = logger

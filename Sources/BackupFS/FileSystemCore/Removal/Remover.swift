@@ -8,29 +8,15 @@ import Logging
 import ObjectStorage
 
 /// Removes what was deleted from both storages.
-final class Remover: Sendable {
-    private let settings: FileSystemSettings
-    private let catalogue: CatalogueClient
-    private let tree: MainTree
-    private let files: FileTable
+final class Remover: StorageStep {
+    let storages: Storages
     let intents: IntentKeeper
-    private let store: any ObjectStore
-    private let health: StoreHealth
     private let counters: Counters
     private let logger: Logger
-    private var main: MainStorage { tree.main }
 
-    init(
-        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
-        intents: IntentKeeper, store: any ObjectStore, health: StoreHealth, counters: Counters, logger: Logger
-    ) {
-        self.settings = settings
-        self.catalogue = catalogue
-        self.tree = tree
-        self.files = files
+    init(storages: Storages, intents: IntentKeeper, counters: Counters, logger: Logger) {
+        self.storages = storages
         self.intents = intents
-        self.store = store
-        self.health = health
         self.counters = counters
         self.logger = logger
     }

@@ -8,18 +8,16 @@ import Logging
 import ObjectStorage
 
 /// Has the bucket compared again and again.
-final class ScrubSchedule: Sendable {
+final class ScrubSchedule: StorageStep {
+    let storages: Storages
     private let scrubber: Scrubber
-    private let catalogue: CatalogueClient
     private let slots: BackgroundSlots
-    private let settings: FileSystemSettings
     private let logger: Logger
 
-    init(scrubber: Scrubber, slots: BackgroundSlots, settings: FileSystemSettings, logger: Logger) {
+    init(scrubber: Scrubber, slots: BackgroundSlots, logger: Logger) {
+        storages = scrubber.storages
         self.scrubber = scrubber
-        catalogue = scrubber.catalogue
         self.slots = slots
-        self.settings = settings
         self.logger = logger
     }
 
@@ -44,7 +42,7 @@ final class ScrubSchedule: Sendable {
 
     /// Does a page if one is due; returns how long to rest then.
     private func scrubIfDue() async -> Duration {
-        guard scrubber.health.isReachable else { return Self.pauseAfterFailure }
+        guard health.isReachable else { return Self.pauseAfterFailure }
         do throws(FileSystemError) {
             guard var position = try await duePosition() else {
                 return min(Self.pauseBetweenLooks, settings.scrubInterval)

@@ -33,27 +33,13 @@ private struct LostObject: Sendable {
 }
 
 /// Compares the bucket with the catalogue, a page at a time.
-final class Scrubber: Sendable {
-    let settings: FileSystemSettings
-    let catalogue: CatalogueClient
-    private let tree: MainTree
-    private let files: FileTable
-    private let store: any ObjectStore
-    let health: StoreHealth
+final class Scrubber: StorageStep {
+    let storages: Storages
     private let claim: PrefixClaim
-    let logger: Logger
-    private var main: MainStorage { tree.main }
+    private let logger: Logger
 
-    init(
-        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
-        store: any ObjectStore, health: StoreHealth, claim: PrefixClaim, logger: Logger
-    ) {
-        self.settings = settings
-        self.catalogue = catalogue
-        self.tree = tree
-        self.files = files
-        self.store = store
-        self.health = health
+    init(storages: Storages, claim: PrefixClaim, logger: Logger) {
+        self.storages = storages
         self.claim = claim
         self.logger = logger
     }

@@ -7,31 +7,25 @@ import Logging
 import ObjectStorage
 
 /// The background's work on resources.
-final class DueUploads: Sendable {
+final class DueUploads: StorageStep {
     /// From how many bytes on an upload may take long.
     private static let slowSize: Int64 = 64 << 20
     /// Due resources that are looked at for free slots: some that are fresh, and some that have failed before.
     private static let candidates = 32
 
-    private let catalogue: CatalogueClient
-    private let tree: MainTree
-    private let files: FileTable
+    let storages: Storages
     private let uploader: Uploader
     private let remover: Remover
     private let claim: PrefixClaim
     private let slots: BackgroundSlots
     private let counters: Counters
     private let logger: Logger
-    private var settings: FileSystemSettings { uploader.settings }
-    private var health: StoreHealth { uploader.health }
 
     init(
         uploader: Uploader, remover: Remover, claim: PrefixClaim, slots: BackgroundSlots, counters: Counters,
         logger: Logger
     ) {
-        catalogue = uploader.catalogue
-        tree = uploader.tree
-        files = uploader.files
+        storages = uploader.storages
         self.uploader = uploader
         self.remover = remover
         self.claim = claim
@@ -113,7 +107,7 @@ final class DueUploads: Sendable {
             // Before a store is known to be ours, what it says of an upload is not believed.
             try await claim.verify(deadline: deadline)
             do throws(ObjectStoreError) {
-                try await uploader.store.abortUnfinished(deadline: deadline)
+                try await store.abortUnfinished(deadline: deadline)
             } catch {
                 throw .backup(error)
             }

@@ -8,30 +8,15 @@ import Logging
 import ObjectStorage
 
 /// Backs up files.
-final class Uploader: Sendable {
-    let settings: FileSystemSettings
-    let catalogue: CatalogueClient
-    let tree: MainTree
-    let files: FileTable
-    let store: any ObjectStore
-    let health: StoreHealth
+final class Uploader: StorageStep {
+    let storages: Storages
     private let claim: PrefixClaim
     private let recoverer: Recoverer
     let counters: Counters
     private let logger: Logger
-    private var main: MainStorage { tree.main }
 
-    init(
-        settings: FileSystemSettings, catalogue: CatalogueClient, tree: MainTree, files: FileTable,
-        store: any ObjectStore, health: StoreHealth, claim: PrefixClaim, recoverer: Recoverer, counters: Counters,
-        logger: Logger
-    ) {
-        self.settings = settings
-        self.catalogue = catalogue
-        self.tree = tree
-        self.files = files
-        self.store = store
-        self.health = health
+    init(storages: Storages, claim: PrefixClaim, recoverer: Recoverer, counters: Counters, logger: Logger) {
+        self.storages = storages
         self.claim = claim
         self.recoverer = recoverer
         self.counters = counters
