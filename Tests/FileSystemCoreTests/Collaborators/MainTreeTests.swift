@@ -191,17 +191,21 @@ struct IntentKeeperTests {
         }
     }
 
-    @Test("What the keeper has forgotten once it does not forget again: the number may be another intent's")
-    func once() async throws {
+    @Test("Whoever notes while others finish: each intent goes, and none is left")
+    func atOnce() async throws {
         try await Workbench.run { bench in
-            _ = try await bench.storedFile("a", photo(1))
-            bench.intents.noteFollowed(.rename(try rename(bench, "a", "b")))
+            let file = try await bench.storedFile("a", photo(1))
+            let intents = try (1...40).map { number in
+                try bench.catalogue.change(
+                    .processCrash, .link(file.id, parent: .root, name: Array("l\(number)".utf8), now: 1))
+            }
+            DispatchQueue.concurrentPerform(iterations: intents.count) { index in
+                bench.intents.noteFollowed(.name(intents[index]))
+                bench.intents.finish()
+            }
             bench.intents.finish()
             try bench.commitRecords()
-            let last = try rename(bench, "b", "a")
-            bench.intents.finish()
-            try bench.commitRecords()
-            #expect(try bench.catalogue.renameIntents().map(\.id) == [last])
+            #expect(try bench.catalogue.nameIntents().isEmpty)
         }
     }
 }
