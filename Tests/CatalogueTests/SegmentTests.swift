@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalogue
 
-@Suite("Journal segments of earlier versions")
+@Suite("Journal segments, of earlier versions too")
 struct SegmentTests {
     /// What the golden segment says, one record of each kind at least.
     private static let records: [JournalRecord] = [
@@ -44,5 +44,14 @@ struct SegmentTests {
         let golden = try Golden.segment()
         #expect(try JournalSegment.gunzip(segment, limit: 1 << 20) == JournalSegment.gunzip(golden, limit: 1 << 20))
         #expect(try JournalSegment.decode(segment) == Self.records)
+    }
+
+    @Test("A damaged segment is refused")
+    func damaged() {
+        let segment = JournalSegment.encode([.erasedResource(id: 7)])
+        #expect(throws: JournalSegment.Damaged()) { try JournalSegment.decode(Array(segment.dropLast(4))) }
+        var flipped = segment
+        flipped[flipped.count / 2] ^= 0x40
+        #expect(throws: JournalSegment.Damaged()) { try JournalSegment.decode(flipped) }
     }
 }
