@@ -117,7 +117,7 @@ final class ContractSubject {
     @discardableResult
     func commit(
         _ id: String, of row: Resource, seen: Resource? = nil, isStillChanging: Bool = false, now: Nanoseconds = 201
-    ) throws -> CommittedUpload<Int> {
+    ) throws -> CommittedUpload {
         let version = Version(
             id: VersionID(id), resource: row.id, key: "photo~\(id).jpg", size: 3,
             sha256: Array(repeating: 7, count: 32), state: .uploading)
@@ -126,7 +126,7 @@ final class ContractSubject {
             .commitUpload(
                 version, main: MainCopy(inode: 9, size: 3, modified: 150), seen: try seen ?? catalogue.row(row.id),
                 now: now
-            ) { (isStillChanging, 5) })
+            ) { isStillChanging })
     }
 
     /// A file that is in both storages.

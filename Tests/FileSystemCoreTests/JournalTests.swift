@@ -207,4 +207,45 @@ struct JournalTests {
             #expect(Rebuilt(system.memory)?.paths["shop"] != nil)
         }
     }
+
+    @Test("I15: an object goes only after the segment that makes it obsolete is stored")
+    func removalAfterJournal() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            try await system.write("b.jpg", photo(2))
+            try await system.settle()
+            let (old, gone) = (try system.key("a.jpg"), try system.key("b.jpg"))
+            let gate = Gate()
+            system.store.inject(.hold(gate), on: [.put], keys: .prefix(".backupfs/journal/"))
+            try await system.write("a.jpg", photo(3))
+            try system.remove("b.jpg")
+            await gate.reached()
+            // Both are handed over to their removal, which waits.
+            try await system.eventually("both wait") {
+                try await system.core.operatorDesk.status().pending.removals >= 2
+            }
+            let due = try system.core.catalogue.dueRemovals(now: .max, limit: 10)
+            #expect(due.isEmpty && system.memory.count(.delete) == 0)
+            #expect(system.keys.contains(old) && system.keys.contains(gone))
+            gate.open()
+            try await system.settle()
+            #expect(system.keys == [try system.key("a.jpg")])
+        }
+    }
+
+    @Test("I15: what was to be told when the daemon died is told, and then removed, by the next one")
+    func removalAfterJournalAndCrash() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            try await system.settle()
+            system.store.inject(.fail(.unreachable(reason: "test")), on: [.put], keys: .prefix(".backupfs/journal/"))
+            try await system.write("a.jpg", photo(2))
+            try system.commitRecords()
+            #expect(system.keys.count == 2)
+            try await system.crash()
+            try await system.mount()
+            try await system.settle()
+            #expect(system.keys == [try system.key("a.jpg")])
+        }
+    }
 }

@@ -39,7 +39,7 @@ package protocol CatalogueQuestions {
         now: Nanoseconds, limit: Int
     ) throws(CatalogueError) -> [(resource: Resource, attempts: Int)]
 
-    /// Versions whose removal is due at `now`, the longest due first.
+    /// Versions whose removal is due at `now`, the longest due first; none of which the journal has to tell first.
     func dueRemovals(now: Nanoseconds, limit: Int) throws(CatalogueError) -> [(version: Version, attempts: Int)]
 
     /// When the next background work on a resource is due after `time`; nil if there is none.
@@ -51,7 +51,7 @@ package protocol CatalogueQuestions {
     /// The versions of a resource that are in backup or may be.
     func versions(of id: ResourceID) throws(CatalogueError) -> [Version]
 
-    /// The versions of a resource that are to be removed now.
+    /// The versions of a resource that may be removed now.
     func unwantedVersions(of id: ResourceID) throws(CatalogueError) -> [Version]
 
     /// Resources that were being created and are not known to be in main.

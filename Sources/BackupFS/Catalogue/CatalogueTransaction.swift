@@ -142,8 +142,14 @@ package protocol CatalogueTransaction {
         _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Bool?
 
-    /// The version's object is not wanted: it is removed in the background, whether it exists or not.
+    /// The version's object is not wanted: it is removed in the background, whether it exists or not, once the journal has
+    /// told that it is not (I15).
     func abandonVersion(_ id: VersionID, now: Nanoseconds) throws(CatalogueError)
+
+    /// At most `limit` objects that are not wanted need not wait for the journal any more: it has told that.
+    ///
+    /// Returns whether there may be more.
+    func releaseRemovals(limit: Int) throws(CatalogueError) -> Bool
 
     /// None of a deleted resource's objects is wanted; nothing happens if it is not deleted (any more).
     func abandonVersions(of id: ResourceID, now: Nanoseconds) throws(CatalogueError)

@@ -55,7 +55,7 @@ package final class BackupFileSystem: StorageStep {
         let aside = AsideKeeper(tree: tree, catalogue: catalogue, adopter: adopter)
         desk = OperatorDesk(
             attributes: attributeKeeper, aside: aside, uploader: uploader, recoverer: recoverer, remover: remover,
-            scrub: scrub, counters: counters)
+            journal: journal, scrub: scrub, counters: counters)
         lifecycle = Lifecycle(
             repairer: Repairer(tree: tree, catalogue: catalogue, adopter: adopter, aside: aside, logger: logger),
             scheduler: Scheduler(

@@ -127,16 +127,12 @@ extension Workbench {
     /// The background of these parts, not started.
     fileprivate func scheduler() -> Scheduler {
         let slots = BackgroundSlots()
+        let scrubber = Scrubber(storages: uploader.storages, claim: claim, logger: logger)
         return Scheduler(
-            catalogue: catalogue, main: main,
             uploads: DueUploads(
                 uploader: uploader, remover: remover, claim: claim, slots: slots, counters: counters, logger: logger),
             removals: DueRemovals(catalogue: catalogue, remover: remover, health: health, counters: counters),
-            journal: journal,
-            scrub: ScrubSchedule(
-                scrubber: Scrubber(
-                    settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
-                    claim: claim, logger: logger), slots: slots, settings: settings, logger: logger),
-            checkpoint: Checkpoint(tree: tree, catalogue: catalogue, logger: logger), intents: intents, logger: logger)
+            journal: journal, scrub: ScrubSchedule(scrubber: scrubber, slots: slots, logger: logger), tree: tree,
+            intents: intents, logger: logger)
     }
 }

@@ -47,15 +47,12 @@ final class Workbench: Sendable {
         health = StoreHealth(store: store, catalogue: catalogue)
         claim = PrefixClaim(catalogue: catalogue, store: store, main: main, health: health)
         intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
-        recoverer = Recoverer(
-            settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
-            claim: claim, counters: counters, logger: logger)
+        let storages = Storages(
+            settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health)
+        recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)
         uploader = Uploader(
-            settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health,
-            claim: claim, recoverer: recoverer, counters: counters, logger: logger)
-        remover = Remover(
-            settings: settings, catalogue: catalogue, tree: tree, files: files, intents: intents, store: store,
-            health: health, counters: counters, logger: logger)
+            storages: storages, claim: claim, recoverer: recoverer, counters: counters, logger: logger)
+        remover = Remover(storages: storages, intents: intents, counters: counters, logger: logger)
         journal = JournalShipper(
             settings: settings, catalogue: catalogue, store: store, health: health, claim: claim, counters: counters,
             logger: logger)
@@ -143,11 +140,11 @@ final class Workbench: Sendable {
     func write(_ file: FileState, _ bytes: [UInt8]) throws {
         let copy = try #require(file.descriptor)
         _ = file.content { $0.writeBegins() }
-        let turn = try catalogue.change(.processCrash, .markAhead(file.id) { file.content { $0.marking() } })
-        file.content { $0.marked(turn) }
+        try catalogue.change(.processCrash, .markAhead(file.id))
+        file.content { $0.marked() }
         #expect(pwrite(copy.number, bytes, bytes.count, 0) == bytes.count)
         #expect(ftruncate(copy.number, off_t(bytes.count)) == 0)
-        _ = file.content { $0.writeEnded() }
+        file.content { $0.writeEnded() }
     }
 
     /// A file that main and backup have, and that nobody uses.

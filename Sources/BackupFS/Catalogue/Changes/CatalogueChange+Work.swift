@@ -101,6 +101,11 @@ extension CatalogueChange where Outcome == Int {
 }
 
 extension CatalogueChange where Outcome == Bool {
+    /// At most `limit` removals need not wait for the journal any more; whether there may be more.
+    package static func releaseRemovals(limit: Int) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.releaseRemovals(limit: limit) }
+    }
+
     /// At most `limit` of what failed is due; whether there may be more.
     package static func makeFailuresDue(now: Nanoseconds, limit: Int) -> Self {
         Self { transaction throws(CatalogueError) in try transaction.makeFailuresDue(now: now, limit: limit) }

@@ -16,7 +16,9 @@ extension CatalogueReader {
     func dueRemovals(now: Nanoseconds, limit: Int) throws(CatalogueError) -> [(version: Version, attempts: Int)] {
         try rows(
             """
-            SELECT * FROM version WHERE due <= ? AND state IN ('removing', 'abandoned') ORDER BY due LIMIT ?
+            SELECT * FROM version
+            WHERE state IN ('removing', 'abandoned') AND due IS NOT NULL AND waits_for IS NULL AND due <= ?
+            ORDER BY due LIMIT ?
             """, [now, limit]
         ).map { (Version(row: $0), $0["attempts"]) }
     }
@@ -26,7 +28,11 @@ extension CatalogueReader {
     }
 
     func nextDueRemoval() throws(CatalogueError) -> Nanoseconds? {
-        try row("SELECT min(due) FROM version WHERE due IS NOT NULL", [])?[0]
+        try row(
+            """
+            SELECT min(due) FROM version
+            WHERE state IN ('removing', 'abandoned') AND due IS NOT NULL AND waits_for IS NULL
+            """, [])?[0]
     }
 
     func versions(of id: ResourceID) throws(CatalogueError) -> [Version] {
@@ -36,7 +42,8 @@ extension CatalogueReader {
     func unwantedVersions(of id: ResourceID) throws(CatalogueError) -> [Version] {
         try rows(
             """
-            SELECT * FROM version WHERE resource = ? AND state IN ('removing', 'abandoned') AND kept_until IS NULL
+            SELECT * FROM version
+            WHERE resource = ? AND state IN ('removing', 'abandoned') AND kept_until IS NULL AND waits_for IS NULL
             ORDER BY id
             """, [id.rawValue]
         ).map(Version.init(row:))

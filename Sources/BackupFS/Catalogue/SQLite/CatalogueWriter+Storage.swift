@@ -118,10 +118,23 @@ extension CatalogueWriter {
 
     func abandonVersion(_ id: VersionID, now: Nanoseconds) throws(CatalogueError) {
         try run(
+            "INSERT INTO outbox (entity, owner) SELECT 'resource', resource FROM version WHERE id = ?", [id.description]
+        )
+        try run(
             """
-            UPDATE version SET state = CASE state WHEN 'uploading' THEN 'abandoned' ELSE 'removing' END, due = ?
-            WHERE id = ?
-            """, [now, id.description])
+            UPDATE version SET state = CASE state WHEN 'uploading' THEN 'abandoned' ELSE 'removing' END, due = ?,
+                waits_for = ? WHERE id = ?
+            """, [now, database.lastInsertedRowID, id.description])
+    }
+
+    func releaseRemovals(limit: Int) throws(CatalogueError) -> Bool {
+        try run(
+            """
+            UPDATE version SET waits_for = NULL WHERE id IN (
+                SELECT id FROM version WHERE waits_for < coalesce((SELECT min(sequence) FROM outbox), ?)
+                ORDER BY waits_for LIMIT ?)
+            """, [Int64.max, limit])
+        return database.changesCount == limit
     }
 
     func abandonVersions(of id: ResourceID, now: Nanoseconds) throws(CatalogueError) {

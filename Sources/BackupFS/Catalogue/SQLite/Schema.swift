@@ -12,8 +12,20 @@ enum Schema {
         migrator.registerMigration("4 edges") { database in try database.execute(sql: edges) }
         migrator.registerMigration("5 operators") { database in try database.execute(sql: operators) }
         migrator.registerMigration("6 multipart uploads") { database in try database.execute(sql: multipartUploads) }
+        migrator.registerMigration("7 removal after journal") { database in
+            try database.execute(sql: removalAfterJournal)
+        }
         return migrator
     }
+
+    /// An object goes only after the journal has told that it is not wanted.
+    private static let removalAfterJournal = """
+        -- The change that the journal has to tell first; NULL once it has.
+        ALTER TABLE version ADD COLUMN waits_for INTEGER;
+        CREATE INDEX version_waiting ON version (waits_for) WHERE waits_for IS NOT NULL;
+        CREATE INDEX version_removable ON version (due)
+            WHERE state IN ('removing', 'abandoned') AND due IS NOT NULL AND waits_for IS NULL;
+        """
 
     /// An operator's question costs what is pending, never what there is: how many rows have a status is counted as they
     /// change, and what does not match has indexes of its own.

@@ -66,6 +66,22 @@ final class JournalShipper: Sendable {
         }
         try reach("journal.sent")
         try await catalogue.changeLater(.powerLoss, .endSegment(number, batch))
+        releaseRemovals()
+    }
+
+    /// What the journal has told is not wanted may go (I15). Some at a time: closes wait for the same writer.
+    func releaseRemovals() {
+        catalogue.recordWork("Journal", .releaseRemovals(limit: StoreHealth.rowsAtOnce)) { [self] isMore in
+            if isMore { releaseRemovals() }
+        }
+    }
+
+    /// Returns when the journal has told of all removals that were recorded so far, and they may be done.
+    func tellRemovals() async throws(FileSystemError) {
+        // What is recorded is committed before this is.
+        while try await catalogue.changeLater(.processCrash, .releaseRemovals(limit: StoreHealth.rowsAtOnce)) {}
+        try await sync()
+        while try await catalogue.changeLater(.processCrash, .releaseRemovals(limit: StoreHealth.rowsAtOnce)) {}
     }
 
     /// Returns when every change of names and attributes so far is in backup: fsync of a directory, `sync`.

@@ -14,16 +14,22 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
     private let uploader: Uploader
     private let recoverer: Recoverer
     private let remover: Remover
+    private let journal: JournalShipper
     private let scrub: ScrubSchedule
     private let counters: Counters
-    /// How many files main held at the first mount, once somebody has asked.
-    private let adoptedFiles = Mutex<Int?>(nil)
-    /// Where it is mounted, once it is.
-    private let mountPoint = Mutex<String?>(nil)
+    private let known = Mutex(Known())
+
+    /// What need not be asked again.
+    private struct Known {
+        /// How many files main held at the first mount, once somebody has asked.
+        var adoptedFiles: Int?
+        /// Where it is mounted, once it is.
+        var mountPoint: String?
+    }
 
     init(
         attributes: AttributeKeeper, aside: AsideKeeper, uploader: Uploader, recoverer: Recoverer, remover: Remover,
-        scrub: ScrubSchedule, counters: Counters
+        journal: JournalShipper, scrub: ScrubSchedule, counters: Counters
     ) {
         storages = uploader.storages
         self.attributes = attributes
@@ -31,12 +37,13 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
         self.uploader = uploader
         self.recoverer = recoverer
         self.remover = remover
+        self.journal = journal
         self.scrub = scrub
         self.counters = counters
     }
 
     /// It is mounted there now.
-    func mounted(at path: String?) { mountPoint.withLock { $0 = path } }
+    func mounted(at path: String?) { known.withLock { $0.mountPoint = path } }
 
     /// Rows that are read, sent and worked on at a time.
     private static let page = 256
@@ -45,7 +52,7 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
         let counts = try await catalogue.ask(.counts)
         let counters = counters.now
         return StatusReport(
-            main: tree.main.path, mountpoint: mountPoint.withLock { $0 },
+            main: tree.main.path, mountpoint: known.withLock { $0.mountPoint },
             backup: .init(
                 url: store.location, reachable: health.isAnswering,
                 lastError: health.lastError),
@@ -63,9 +70,9 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
 
     /// How far the files are that main held at the first mount; how many they were is counted once.
     private func adoption() async throws(FileSystemError) -> StatusReport.Adoption {
-        let found = try await catalogue.ask(.adoption(known: adoptedFiles.withLock { $0 }))
+        let found = try await catalogue.ask(.adoption(known: known.withLock { $0.adoptedFiles }))
         guard let found else { return .init(files: 0, backedUp: 0) }
-        adoptedFiles.withLock { $0 = found.files }
+        known.withLock { $0.adoptedFiles = found.files }
         return .init(files: found.files, backedUp: found.files - found.pending)
     }
 
@@ -177,12 +184,10 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
                 return true
             case .deletedButStored, .supersededVersion, .abandonedVersion:
                 if row.status == .deleted { await remover.finishDelete(row) }
+                try await journal.tellRemovals()
                 let versions = try catalogue.unwantedVersions(of: row.id)
                 let succeeded = await remover.removeVersions(versions.map { ($0, 0) })
-                guard let after = try catalogue.resource(row.id)
-                else {
-                    return succeeded
-                }
+                guard let after = try catalogue.resource(row.id) else { return succeeded }
                 return succeeded && (after.status != .deleted || !(after.inMain || after.inBackup))
             }
         } catch {

@@ -38,6 +38,7 @@ final class Scheduler: Sendable {
     /// Starts the tasks.
     func start() {
         clampDueTimes()
+        journal.releaseRemovals()
         let work = catalogue.work
         work.uploads.run { [uploads] in await uploads.run(work.uploads) }
         work.removals.run { [removals] in await removals.run(work.removals) }
