@@ -112,7 +112,7 @@ extension CatalogueContract {
         let (settled, waiting, deleted) = (
             try subject.stored("a", version: "v1"), try subject.create("b"), try subject.create("c")
         )
-        try subject.catalogue.change(.processCrash, .needsUpload(waiting.id, due: 5))
+        for row in [waiting, deleted] { try subject.catalogue.change(.processCrash, .needsUpload(row.id, due: 5)) }
         for (row, id) in [(settled, "v2"), (waiting, "v3"), (deleted, "v4")] { try subject.begin(id, of: row) }
         try subject.delete("c")
         #expect(try Set(subject.catalogue.unwantedUploads().map(\.id)) == Set(ids(["v2", "v4"])))
