@@ -17,6 +17,10 @@ extension CatalogueContract {
         try subject.delete("a", now: 200)
         #expect(try await subject.leftovers().map(\.reason) == [.deletedButStored])
         try catalogue.change(.processCrash, .handOverVersions(of: file.id, now: 201))
+        // I15: the journal has not told it yet.
+        let early = try catalogue.dueRemovals(now: 201, limit: 9)
+        #expect(try early.isEmpty && catalogue.nextDueRemoval() == nil)
+        #expect(try catalogue.unwantedVersions(of: file.id).isEmpty)
         #expect(try subject.removals(now: 201) == ["v1"] && subject.due(now: 201) == [file.id])
         try catalogue.change(.processCrash, .markDeletedNotInMain(file.id, isDone: true))
         let row = try catalogue.row(file.id)

@@ -19,6 +19,7 @@ struct RemoverTests {
             #expect(row.status == .deleted && !row.inMain && row.inBackup)
             let due = try bench.due(stored.id)
             #expect(due == nil)
+            try await bench.journal.tellRemovals()
             #expect(try bench.catalogue.unwantedVersions(of: stored.id).map(\.key) == bench.objects)
         }
     }
@@ -88,6 +89,7 @@ struct RemoverTests {
             let kept = try await bench.storedFile("a~b", photo(2))
             try bench.deleteRow("a")
             try await bench.finishDelete(stored.id)
+            try await bench.journal.tellRemovals()
             let due = try bench.catalogue.dueRemovals(now: currentTime(), limit: 9)
             let isDone = await bench.remover.removeVersions(due)
             #expect(isDone)
@@ -112,9 +114,11 @@ struct RemoverTests {
                 bench.store.heal()
                 bench.store.inject(.fail(error), on: [.delete])
                 let before = currentTime()
+                try await bench.journal.tellRemovals()
                 let due = try bench.catalogue.dueRemovals(now: before + 3_600_000_000_000, limit: 9)
                 let isDone = await bench.remover.removeVersions(due)
                 #expect(!isDone && due.count == 1)
+                try await bench.journal.tellRemovals()
                 let next = try #require(try bench.catalogue.nextDueRemoval())
                 #expect(next - before >= waits.lowerBound * 1_000_000_000)
                 #expect(next - currentTime() <= waits.upperBound * 1_000_000_000)
@@ -137,10 +141,12 @@ struct RemoverTests {
             for row in rows { try await bench.finishDelete(row.id) }
             bench.store.inject(
                 .fail(.rejected(.status(400), message: "held")), on: [.delete], keys: .prefix("b~"))
+            try await bench.journal.tellRemovals()
             let due = try bench.catalogue.dueRemovals(now: currentTime() + 1, limit: 9)
             let isDone = await bench.remover.removeVersions(due)
             #expect(!isDone && due.count == 3)
             #expect(bench.objects.count == 1 && bench.objects.allSatisfy { $0.hasPrefix("b~") })
+            try await bench.journal.tellRemovals()
             let left = try bench.catalogue.dueRemovals(now: .max, limit: 9)
             #expect(left.map(\.version.resource) == [rows[1].id] && left.map(\.attempts) == [1])
         }

@@ -97,6 +97,7 @@ struct RepairerTests {
             let waiting = try bench.newFile("b", photo(2))
             try begin(try bench.row(waiting.id), "0a3kq1v7x2m2")
             try bench.repairer.repair(mainMayBeTorn: false)
+            try await bench.journal.tellRemovals()
             #expect(try bench.catalogue.unwantedVersions(of: settled.id).map(\.key) == ["k~0a3kq1v7x2m1"])
             #expect(try bench.catalogue.begunUpload(waiting.id)?.key == "k~0a3kq1v7x2m2")
             let due = try bench.catalogue.dueResources(now: currentTime(), limit: 9)

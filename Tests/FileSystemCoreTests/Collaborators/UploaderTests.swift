@@ -39,6 +39,7 @@ struct UploaderTests {
             let row = try bench.row(file.id)
             #expect(bench.memory[try bench.key(row)]?.bytes == photo(2))
             #expect(!row.needsUpload && Set(bench.puts).count == 2)
+            try await bench.journal.tellRemovals()
             let due = try bench.catalogue.dueRemovals(now: currentTime(), limit: 9)
             #expect(due.map(\.version.key) == [bench.puts[0]])
         }
@@ -125,6 +126,7 @@ struct UploaderTests {
             #expect(row.version == stored.version && row.inBackup && !row.needsUpload && !row.inMain)
             #expect(try bench.inode("a") == 0)
             #expect(try bench.catalogue.setAside(after: 0, limit: 9).map(\.reason) == [.notWritten])
+            try await bench.journal.tellRemovals()
             #expect(try bench.catalogue.unwantedVersions(of: stored.id).count == 1)
             #expect(bench.memory[try bench.key(row)]?.bytes == photo(1))
         }
@@ -142,6 +144,7 @@ struct UploaderTests {
             gate.open()
             try await upload.value
             #expect(try bench.row(file.id).status == .deleted)
+            try await bench.journal.tellRemovals()
             let due = try bench.catalogue.dueRemovals(now: currentTime(), limit: 9)
             #expect(due.map(\.version.key) == bench.objects)
         }
