@@ -69,7 +69,9 @@ final class JournalShipper: Sendable {
         releaseRemovals()
     }
 
-    /// What the journal has told is not wanted may go (I15). Some at a time: closes wait for the same writer.
+    /// What the journal has told is not wanted may go (I15).
+    ///
+    /// Some at a time: closes wait for the same writer.
     func releaseRemovals() {
         catalogue.recordWork("Journal", .releaseRemovals(limit: StoreHealth.rowsAtOnce)) { [self] isMore in
             if isMore { releaseRemovals() }
