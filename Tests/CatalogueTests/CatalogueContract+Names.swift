@@ -52,7 +52,7 @@ extension CatalogueContract {
         try subject.delete("a", now: 200)
         func find(_ name: String, inode: UInt64, changed: Nanoseconds) throws -> ResourceID? {
             try subject.catalogue.deletedResource(
-                parent: .root, name: bytes(name), mainInode: inode, changed: changed)
+                Dentry(.root, bytes(name)), mainInode: inode, changed: changed)
         }
         #expect(try find("a", inode: 7, changed: 200) == file.id)
         #expect(try find("a", inode: 7, changed: 201) == nil)
@@ -90,7 +90,8 @@ extension CatalogueContract {
         #expect(intents.map(\.sourceInode) == [5] && intents.map(\.isFollowed) == [false])
         #expect(try subject.catalogue.isBeingReplaced(target.id))
         try subject.catalogue.change(
-            .powerLoss, .undoRename(renamed, from: .root, bytes("new"), to: .root, bytes("old"), now: 500))
+            .powerLoss,
+            .undoRename(renamed, from: Dentry(.root, bytes("new")), to: Dentry(.root, bytes("old")), now: 500))
         #expect(try subject.lookup("old") == target)
         #expect(try subject.lookup("new")?.id == source.id)
         #expect(try subject.catalogue.renameIntents().isEmpty && !subject.catalogue.isBeingReplaced(target.id))
@@ -163,10 +164,10 @@ extension CatalogueContract {
         for name in names {
             _ = try subject.catalogue.change(
                 .processCrash,
-                .create(.file, parent: .root, name: name, NewAttributes(mode: 0, uid: 0, gid: 0), lists: [], now: 1))
+                .create(.file, Dentry(.root, name), NewAttributes(mode: 0, uid: 0, gid: 0), lists: [], now: 1))
         }
         #expect(try subject.catalogue.list(.root, after: 0, limit: 99).map(\.name) == names)
-        for name in names { #expect(try subject.catalogue.lookup(parent: .root, name: name) != nil) }
+        for name in names { #expect(try subject.catalogue.lookup(Dentry(.root, name)) != nil) }
     }
 
     @Test(
@@ -181,7 +182,7 @@ extension CatalogueContract {
         let first = try subject.delete("a")
         #expect(first.row.status == .creating && first.row.linkCount == 1 && first.row.changed == 300)
         let intents = try subject.catalogue.nameIntents()
-        #expect(intents.map(\.id) == [link, first.intent] && intents.map(\.name) == [bytes("b"), bytes("a")])
+        #expect(intents.map(\.id) == [link, first.intent] && intents.map(\.dentry.name) == [bytes("b"), bytes("a")])
         let location = try #require(try subject.catalogue.location(of: file.id))
         #expect(location.name == bytes("b"))
         let last = try subject.delete("b")
@@ -200,7 +201,7 @@ extension CatalogueContract {
         #expect(throws: CatalogueError.notDirectory) { try subject.link(file, "b", in: file.id) }
         let intent = try subject.link(file, "b", in: directory.id)
         try subject.catalogue.change(
-            .powerLoss, .undoLink(file.id, parent: directory.id, name: bytes("b"), intent: intent, now: 250))
+            .powerLoss, .undoLink(file.id, Dentry(directory.id, bytes("b")), intent: intent, now: 250))
         #expect(try subject.catalogue.row(file.id).linkCount == 1 && subject.names(directory.id).isEmpty)
         #expect(try subject.catalogue.nameIntents().isEmpty)
         try subject.delete("a")
@@ -216,7 +217,7 @@ extension CatalogueContract {
         let renamed = try subject.rename("c", to: "b")
         #expect(try subject.lookup("b")?.id == other.id && subject.lookup("a")?.linkCount == 1)
         try subject.catalogue.change(
-            .powerLoss, .undoRename(renamed, from: .root, bytes("c"), to: .root, bytes("b"), now: 500))
+            .powerLoss, .undoRename(renamed, from: Dentry(.root, bytes("c")), to: Dentry(.root, bytes("b")), now: 500))
         #expect(try subject.lookup("b")?.id == file.id && subject.lookup("a")?.linkCount == 2)
         #expect(try subject.lookup("c")?.id == other.id)
     }
@@ -239,7 +240,9 @@ extension CatalogueContract {
         #expect(throws: CatalogueError.noSuchResource) { try subject.exchange("two", "none") }
         #expect(try subject.exchange("two", "two") == nil)
         try subject.catalogue.change(
-            .powerLoss, .undoExchange(one.id, bytes("inner"), two.id, bytes("file"), intent: intent, now: 600))
+            .powerLoss,
+            .undoExchange(
+                Dentry(one.id, bytes("inner")), Dentry(two.id, bytes("file")), intent: intent, now: 600))
         #expect(try subject.lookup("inner", in: one.id)?.id == inner.id)
         #expect(try subject.lookup("one")?.linkCount == 3 && subject.lookup("two")?.linkCount == 2)
         #expect(try subject.catalogue.renameIntents().isEmpty)

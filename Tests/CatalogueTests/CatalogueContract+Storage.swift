@@ -252,7 +252,7 @@ extension CatalogueContract {
         let entry = try #require(try catalogue.setAside(first))
         #expect(entry.path == path && entry.reason == .damaged && entry.resource == file.id && entry.since == 5)
         #expect(entry.target == nil)
-        try catalogue.change(.powerLoss, .beginRestore(first, parent: .root, name: bytes("b")))
+        try catalogue.change(.powerLoss, .beginRestore(first, Dentry(.root, bytes("b"))))
         let returning = try #require(try await catalogue.ask(.setAside(first)))
         #expect(returning.target?.parent == .root && returning.target?.name == bytes("b"))
         #expect(try catalogue.unsettledAside().map(\.id) == [first, second])

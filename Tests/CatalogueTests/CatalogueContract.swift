@@ -82,7 +82,7 @@ struct CatalogueContract {
                     let made = try? await catalogue.changeLater(
                         .powerLoss,
                         .create(
-                            .file, parent: .root, name: bytes(name), NewAttributes(mode: 0o600, uid: 0, gid: 0),
+                            .file, Dentry(.root, bytes(name)), NewAttributes(mode: 0o600, uid: 0, gid: 0),
                             lists: [], now: 1))
                     return made != nil
                 }
@@ -124,7 +124,7 @@ struct CatalogueContract {
         #expect(try catalogue.setting("key") == "value")
         let refused = await withCheckedContinuation { continuation in
             catalogue.record(
-                .delete(parent: .root, name: bytes("nothing"), directory: false, now: 1), patiently: false
+                .delete(Dentry(.root, bytes("nothing")), directory: false, now: 1), patiently: false
             ) { continuation.resume(returning: $0.map(\.row.id)) }
         }
         #expect(refused == .failure(.noSuchResource))
@@ -189,7 +189,7 @@ struct CatalogueContract {
                     let row = try catalogue.change(
                         number.isMultiple(of: 10) ? .powerLoss : .processCrash,
                         .create(
-                            .file, parent: .root, name: bytes("\(thread) \(number)"),
+                            .file, Dentry(.root, bytes("\(thread) \(number)")),
                             NewAttributes(mode: 0o600, uid: 0, gid: 0), lists: [], now: 1))
                     catalogue.record(.markInMain(row.id, inode: 5), patiently: true) { _ in }
                     if try catalogue.path(of: row.id) == nil { failures.add(1, ordering: .relaxed) }

@@ -51,14 +51,14 @@ struct MigrationTests {
         let file = try reader.resource(atPath: [Array("d".utf8), Array("a.jpg".utf8)])
         #expect(file?.id == ResourceID(2) && file?.status == .created && file?.size == 5 && file?.mode == 0o644)
         #expect(file?.modified == 1_700_000_000_000_000_002 && file?.mainInode == 77 && file?.linkCount == 2)
-        #expect(try reader.lookup(parent: .root, name: Array("again.jpg".utf8))?.id == file?.id)
+        #expect(try reader.lookup(Dentry(.root, Array("again.jpg".utf8)))?.id == file?.id)
         #expect(try reader.xattr(ResourceID(2), "user.title") == [0x00, 0xFF, 0x61])
-        let waiting = try reader.lookup(parent: .root, name: [0x62, 0xFF])
+        let waiting = try reader.lookup(Dentry(.root, [0x62, 0xFF]))
         #expect(waiting?.status == .creating && waiting?.needsUpload == true)
         #expect(waiting?.lastError == "it cannot be reached")
         #expect(try reader.attempts(ResourceID(3)) == 3)
-        #expect(try reader.lookup(parent: .root, name: Array("l".utf8))?.target == [0x2F, 0x6E, 0xFF])
-        #expect(try reader.lookup(parent: .root, name: Array("null".utf8))?.device == 259)
+        #expect(try reader.lookup(Dentry(.root, Array("l".utf8)))?.target == [0x2F, 0x6E, 0xFF])
+        #expect(try reader.lookup(Dentry(.root, Array("null".utf8)))?.device == 259)
         #expect(try reader.resource(ResourceID(6))?.deletedAt == 53)
         #expect(try reader.deletedLocation(of: ResourceID(6))?.name == Array("gone".utf8))
         // Rows 4 and 5 were adopted; that is a column since the fourth migration.
@@ -82,10 +82,12 @@ struct MigrationTests {
     /// Changes of names that main may not have followed; the second of each kind came with the second migration.
     private func expectIntents(_ reader: CatalogueReader, isFollowedKnown: Bool) throws(CatalogueError) {
         let renames = try reader.renameIntents()
-        #expect(renames.map(\.targetName) == (isFollowedKnown ? [[0x63], [0x6C]] : [[0x63]]))
+        #expect(renames.map(\.target.name) == (isFollowedKnown ? [[0x63], [0x6C]] : [[0x63]]))
         #expect(renames.map(\.isFollowed) == (isFollowedKnown ? [false, true] : [false]))
         let names = try reader.nameIntents()
-        #expect(names.map(\.name) == (isFollowedKnown ? ["again.jpg", "a.jpg"] : ["again.jpg"]).map { Array($0.utf8) })
+        #expect(
+            names.map(\.dentry.name)
+                == (isFollowedKnown ? ["again.jpg", "a.jpg"] : ["again.jpg"]).map { Array($0.utf8) })
         #expect(names.map(\.isFollowed) == (isFollowedKnown ? [false, true] : [false]))
     }
 

@@ -154,7 +154,7 @@ struct OperatorQuestionTests {
         }
         #expect(try counted().reduce(0, +) == 2)
         _ = try catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            try writer.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 2)
+            try writer.delete(Dentry(.root, Array("a.jpg".utf8)), directory: false, now: 2)
         }
         #expect(try counted()[2] == 1)
         try catalogue.pool.write {

@@ -30,14 +30,14 @@ final class TemporaryCatalogue {
     ) throws -> Resource {
         try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.create(
-                kind, parent: parent, name: Array(name.utf8),
+                kind, Dentry(parent, Array(name.utf8)),
                 NewAttributes(mode: 0o644, uid: 1, gid: 2, target: target.map { Array($0.utf8) }), now: 100)
         }
     }
 
     func lookup(_ name: String, in parent: ResourceID = .root) throws -> Resource? {
         try catalogue.read { reader throws(CatalogueError) in
-            try reader.lookup(parent: parent, name: Array(name.utf8))
+            try reader.lookup(Dentry(parent, Array(name.utf8)))
         }
     }
 

@@ -53,7 +53,7 @@ final class ContractSubject {
         return try catalogue.change(
             .processCrash,
             .create(
-                kind, parent: parent, name: bytes(name), NewAttributes(mode: 0o644, uid: 1, gid: 2, target: target),
+                kind, Dentry(parent, bytes(name)), NewAttributes(mode: 0o644, uid: 1, gid: 2, target: target),
                 lists: lists, now: now))
     }
 
@@ -62,14 +62,14 @@ final class ContractSubject {
         _ name: String, in parent: ResourceID = .root, directory: Bool = false, now: Nanoseconds = 300
     ) throws -> Deleted {
         try catalogue.change(
-            .powerLoss, .delete(parent: parent, name: bytes(name), directory: directory, now: now))
+            .powerLoss, .delete(Dentry(parent, bytes(name)), directory: directory, now: now))
     }
 
     @discardableResult
     func link(
         _ row: Resource, _ name: String, in parent: ResourceID = .root, now: Nanoseconds = 200
     ) throws -> Int64 {
-        try catalogue.change(.powerLoss, .link(row.id, parent: parent, name: bytes(name), now: now))
+        try catalogue.change(.powerLoss, .link(row.id, Dentry(parent, bytes(name)), now: now))
     }
 
     @discardableResult
@@ -80,7 +80,8 @@ final class ContractSubject {
         try catalogue.change(
             .powerLoss,
             .rename(
-                from: source, bytes(from), to: target, bytes(name), noReplace: noReplace, sourceInode: inode, now: now))
+                from: Dentry(source, bytes(from)), to: Dentry(target, bytes(name)), noReplace: noReplace,
+                sourceInode: inode, now: now))
     }
 
     func exchange(
@@ -89,11 +90,12 @@ final class ContractSubject {
     ) throws -> Int64? {
         try catalogue.change(
             .powerLoss,
-            .exchange(firstParent, bytes(first), secondParent, bytes(second), sourceInode: inode, now: now))
+            .exchange(
+                Dentry(firstParent, bytes(first)), Dentry(secondParent, bytes(second)), sourceInode: inode, now: now))
     }
 
     func lookup(_ name: String, in parent: ResourceID = .root) throws -> Resource? {
-        try catalogue.lookup(parent: parent, name: bytes(name))
+        try catalogue.lookup(Dentry(parent, bytes(name)))
     }
 
     /// The names in a directory, in the order in which it lists them.

@@ -36,7 +36,7 @@ struct AdoptionTests {
             #expect(try system.core.readLink(system.id("link")) == Array("shop/2023/0.jpg".utf8))
             #expect(try system.row("other name.jpg")?.id == system.row("shop/linked.jpg")?.id)
             #expect(try system.row("shop/linked.jpg")?.linkCount == 2)
-            #expect(try system.core.lookup(parent: .root, name: MainStorage.reservedName) == nil)
+            #expect(try system.core.lookup(Dentry(.root, MainStorage.reservedName)) == nil)
             try await system.settle()
             for index in 0..<8 { #expect(try system.inBackup("shop/2023/\(index).jpg") == photo(index)) }
             #expect(try system.inBackup("empty.txt") == [])
@@ -75,7 +75,7 @@ struct AdoptionTests {
             try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 for entry in known where entry.name == Array("shop".utf8) || entry.name == Array("empty.txt".utf8) {
                     guard let kind = entry.kind else { continue }
-                    _ = try writer.adopt(kind, parent: .root, name: entry.name, entry.attributes, isFirst: true)
+                    _ = try writer.adopt(kind, Dentry(.root, entry.name), entry.attributes, isFirst: true)
                 }
             }
             let before = (try system.id("shop"), try system.id("empty.txt"))

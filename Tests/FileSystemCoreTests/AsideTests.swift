@@ -27,7 +27,7 @@ struct AsideTests {
             try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 for entry in known where entry.name != MainStorage.reservedName {
                     _ = try writer.adopt(
-                        .directory, parent: .root, name: entry.name, entry.attributes, isFirst: true)
+                        .directory, Dentry(.root, entry.name), entry.attributes, isFirst: true)
                 }
                 try writer.set(Setting.boot, to: "this one")
             }
@@ -51,7 +51,7 @@ struct AsideTests {
     func oneOfTwoNames(lost: String, isEmptied: Bool) async throws {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
-            _ = try system.core.link(try system.id("a.jpg"), parent: .root, name: Array("b.jpg".utf8))
+            _ = try system.core.link(try system.id("a.jpg"), Dentry(.root, Array("b.jpg".utf8)))
             try await system.settle()
             let inode = system.inode("a.jpg")
             unlink(system.mainPath(lost))
@@ -187,7 +187,7 @@ struct AsideTests {
             guard isMoved else { return #expect(system.inMain("a.jpg") == photo(1)) }
             // Back: moved, and not taken over yet.
             try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-                try writer.beginRestore(id, parent: .root, name: name)
+                try writer.beginRestore(id, Dentry(.root, name))
             }
             try system.core.main.moveBack(id, [name], system.core.main.root, name)
             try await system.crash()

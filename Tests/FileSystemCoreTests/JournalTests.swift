@@ -102,7 +102,7 @@ struct JournalTests {
         try await system.write("b.jpg", photo(2))
         try await system.core.syncJournal()
         _ = try system.core.makeNode(
-            .symlink, parent: .root, name: Array("link".utf8),
+            .symlink, Dentry(.root, Array("link".utf8)),
             NewAttributes(mode: 0o777, uid: 0, gid: 0, target: Array("b.jpg".utf8)))
         _ = try system.core.setAttributes(
             system.id("b.jpg"), AttributeChanges(mode: 0o600, modified: .to(5_000_000_007)))
@@ -138,9 +138,9 @@ struct JournalTests {
     func takenBack() async throws {
         try await TestFileSystem.run { system in
             try system.makeDirectory("shop")
-            let (parent, name) = (try system.id("shop"), Array("a.jpg".utf8))
+            let dentry = try system.place("shop/a.jpg")
             let row = try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
-                try writer.create(.file, parent: parent, name: name, anybody, now: 1)
+                try writer.create(.file, dentry, anybody, now: 1)
             }
             try await system.core.syncJournal()
             #expect(Rebuilt(system.memory)?.paths["shop/a.jpg"] != nil)

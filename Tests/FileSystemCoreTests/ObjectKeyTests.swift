@@ -126,7 +126,7 @@ struct ObjectKeyTests {
         let large = NewAttributes(mode: 0o7777, uid: .max, gid: .max)
         return try catalogue.change(.processCrash) { writer throws(CatalogueError) in
             try writer.createRoot(large, now: 1)
-            return try writer.create(.file, parent: .root, name: [0x61], large, now: 1)
+            return try writer.create(.file, Dentry(.root, [0x61]), large, now: 1)
         }
     }
 

@@ -66,7 +66,7 @@ struct OverlapTests {
                 core.catalogue.record(
                     "a delete that takes long",
                     CatalogueChange { transaction throws(CatalogueError) in
-                        _ = try transaction.delete(parent: .root, name: Array("a.jpg".utf8), directory: false, now: 1)
+                        _ = try transaction.delete(Dentry(.root, Array("a.jpg".utf8)), directory: false, now: 1)
                         isReading.wait()
                     })
                 async let close: Void = core.flush(handle)

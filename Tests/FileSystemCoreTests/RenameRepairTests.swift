@@ -15,7 +15,7 @@ struct RenameRepairTests {
         _ = try system.core.catalogue.change(
             .powerLoss,
             .rename(
-                from: source.parent, source.name, to: target.parent, target.name, noReplace: false, sourceInode: inode,
+                from: source, to: target, noReplace: false, sourceInode: inode,
                 now: currentTime()))
     }
 
@@ -27,7 +27,7 @@ struct RenameRepairTests {
             try await system.settle()
             _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
             let (a, b) = (Array("a.jpg".utf8), Array("b.jpg".utf8))
-            for _ in 1...2 { try system.core.exchange(.root, a, .root, b) }
+            for _ in 1...2 { try system.core.exchange(Dentry(.root, a), Dentry(.root, b)) }
             try system.rename("b.jpg", "c.jpg")
             try await system.crash()
             try await system.mount(afterPowerLoss: true)
@@ -78,8 +78,8 @@ struct RenameRepairTests {
     func replacedAndDeleted() async throws {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
-            let (parent, name) = try system.place("other.jpg")
-            _ = try system.core.link(system.id("a.jpg"), parent: parent, name: name)
+            let dentry = try system.place("other.jpg")
+            _ = try system.core.link(system.id("a.jpg"), dentry)
             try await system.write("c.jpg", photo(2))
             try await system.settle()
             _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))

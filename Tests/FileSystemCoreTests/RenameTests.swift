@@ -165,7 +165,7 @@ struct RenameTests {
             try system.commitRecords()
             try core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.undoRename(
-                    renamed, from: .root, Array("a.jpg".utf8), to: .root, Array("b.jpg".utf8), now: 2)
+                    renamed, from: Dentry(.root, Array("a.jpg".utf8)), to: Dentry(.root, Array("b.jpg".utf8)), now: 2)
             }
             try await system.settle()
             let row = try #require(try system.row("b.jpg"))
@@ -180,7 +180,7 @@ struct RenameTests {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
             try await system.write("b.jpg", photo(2))
-            try system.core.exchange(.root, Array("a.jpg".utf8), .root, Array("b.jpg".utf8))
+            try system.core.exchange(Dentry(.root, Array("a.jpg".utf8)), Dentry(.root, Array("b.jpg".utf8)))
             #expect(try await system.read("a.jpg") == photo(2))
             #expect(try await system.read("b.jpg") == photo(1))
             #expect(system.inMain("a.jpg") == photo(2) && system.uploads.count == 2)

@@ -51,7 +51,7 @@ struct RepairTests {
         let attributes = NewAttributes(
             mode: 0o755, uid: getuid(), gid: getgid(), target: target.map { Array($0.utf8) })
         try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
-            _ = try writer.create(kind, parent: .root, name: Array(name.utf8), attributes, now: 1)
+            _ = try writer.create(kind, Dentry(.root, Array(name.utf8)), attributes, now: 1)
         }
     }
 
@@ -230,7 +230,7 @@ struct RepairTests {
             try await system.write("a.jpg", photo(1))
             try await system.write("b.jpg", photo(2))
             let (a, b) = (Array("a.jpg".utf8), Array("b.jpg".utf8))
-            for _ in 0..<2 { try system.core.exchange(.root, a, .root, b) }
+            for _ in 0..<2 { try system.core.exchange(Dentry(.root, a), Dentry(.root, b)) }
             try system.remove("b.jpg")
             try system.commitRecords()
             try await system.crash()
@@ -244,7 +244,7 @@ struct RepairTests {
     func wrongLinkAfterPowerLoss() async throws {
         try await TestFileSystem.run { system in
             try await system.write("a.jpg", photo(1))
-            _ = try system.core.link(try system.id("a.jpg"), parent: .root, name: Array("b.jpg".utf8))
+            _ = try system.core.link(try system.id("a.jpg"), Dentry(.root, Array("b.jpg".utf8)))
             await system.stop()
             try system.lose("b.jpg")
             try system.plant("b.jpg", photo(2))

@@ -68,7 +68,7 @@ struct ScrubTests {
         try await TestFileSystem.run { system in
             for lost in ["a.jpg", "b.jpg"] {
                 try await system.write("a.jpg", photo(1))
-                _ = try system.core.link(try system.id("a.jpg"), parent: .root, name: Array("b.jpg".utf8))
+                _ = try system.core.link(try system.id("a.jpg"), Dentry(.root, Array("b.jpg".utf8)))
                 try await system.settle()
                 system.memory[try system.key("a.jpg")] = nil
                 unlink(system.mainPath(lost))

@@ -23,17 +23,17 @@ extension TestFileSystem {
     // MARK: Names
 
     /// The directory and the last name of a path.
-    func place(_ path: String) throws -> (parent: ResourceID, name: [UInt8]) {
+    func place(_ path: String) throws -> Dentry {
         let names = path.split(separator: "/").map { Array($0.utf8) }
         var parent = ResourceID.root
-        for name in names.dropLast() { parent = try #require(try core.lookup(parent: parent, name: name)).row.id }
-        return (parent, names.last ?? [])
+        for name in names.dropLast() { parent = try #require(try core.lookup(Dentry(parent, name))).row.id }
+        return Dentry(parent, names.last ?? [])
     }
 
     /// The row of a path, as the catalogue has it now; nil if nothing has that name.
     func row(_ path: String) throws -> Resource? {
-        let (parent, name) = try place(path)
-        return try core.catalogue.read { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name)
+        let dentry = try place(path)
+        return try core.catalogue.read { reader throws(CatalogueError) in try reader.lookup(dentry)
         }
     }
 
@@ -44,28 +44,28 @@ extension TestFileSystem {
 
     @discardableResult
     func makeDirectory(_ path: String) throws -> ResourceID {
-        let (parent, name) = try place(path)
+        let dentry = try place(path)
         return try core.makeDirectory(
-            parent: parent, name: name, NewAttributes(mode: 0o755, uid: getuid(), gid: getgid())
+            dentry, NewAttributes(mode: 0o755, uid: getuid(), gid: getgid())
         )
         .row.id
     }
 
     func remove(_ path: String, directory: Bool = false) throws {
-        let (parent, name) = try place(path)
-        try core.remove(parent: parent, name: name, directory: directory)
+        let dentry = try place(path)
+        try core.remove(dentry, directory: directory)
     }
 
     func rename(_ from: String, _ to: String, noReplace: Bool = false) throws {
         let (source, target) = (try place(from), try place(to))
-        try core.rename(from: source.parent, source.name, to: target.parent, target.name, noReplace: noReplace)
+        try core.rename(from: source, to: target, noReplace: noReplace)
     }
 
     // MARK: Content
 
     func create(_ path: String) throws -> FileHandle {
-        let (parent, name) = try place(path)
-        return try core.createFile(parent: parent, name: name, anybody).handle
+        let dentry = try place(path)
+        return try core.createFile(dentry, anybody).handle
     }
 
     func open(_ path: String, writing: Bool = false, truncating: Bool = false) async throws -> FileHandle {
@@ -146,16 +146,16 @@ extension TestFileSystem {
         let (source, target, inode) = (try place(from), try place(to), inode(from))
         return try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
             try writer.rename(
-                from: source.parent, source.name, to: target.parent, target.name, noReplace: false, sourceInode: inode,
+                from: source, to: target, noReplace: false, sourceInode: inode,
                 now: currentTime())
         }
     }
 
     /// Delete.2 alone, as when the daemon dies after it.
     func recordDelete(_ path: String) throws {
-        let (parent, name) = try place(path)
+        let dentry = try place(path)
         try core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
-            _ = try writer.delete(parent: parent, name: name, directory: false, now: currentTime())
+            _ = try writer.delete(dentry, directory: false, now: currentTime())
         }
     }
 

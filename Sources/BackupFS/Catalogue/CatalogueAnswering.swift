@@ -43,10 +43,10 @@ extension CatalogueAnswering {
 
     /// The deleted resource that had this name last, and this inode number in main; nil if none had.
     package func deletedResource(
-        parent: ResourceID, name: [UInt8], mainInode: UInt64, changed: Nanoseconds
+        _ dentry: Dentry, mainInode: UInt64, changed: Nanoseconds
     ) throws(Failure) -> ResourceID? {
         try answer { reader throws(CatalogueError) in
-            try reader.deletedResource(parent: parent, name: name, mainInode: mainInode, changed: changed)
+            try reader.deletedResource(dentry, mainInode: mainInode, changed: changed)
         }
     }
 
@@ -116,8 +116,8 @@ extension CatalogueAnswering {
     }
 
     /// The live resource of a name; nil if there is none.
-    package func lookup(parent: ResourceID, name: [UInt8]) throws(Failure) -> Resource? {
-        try answer { reader throws(CatalogueError) in try reader.lookup(parent: parent, name: name) }
+    package func lookup(_ dentry: Dentry) throws(Failure) -> Resource? {
+        try answer { reader throws(CatalogueError) in try reader.lookup(dentry) }
     }
 
     /// Up to `limit` entries of a directory after `cookie`, in the order of their creation.
@@ -126,12 +126,12 @@ extension CatalogueAnswering {
     }
 
     /// The directory that holds the resource's (first) name, and that name; nil for the root and for what has no name.
-    package func location(of id: ResourceID) throws(Failure) -> (parent: ResourceID, name: [UInt8])? {
+    package func location(of id: ResourceID) throws(Failure) -> Dentry? {
         try answer { reader throws(CatalogueError) in try reader.location(of: id) }
     }
 
     /// All directories and names that a resource is in, the oldest first.
-    package func locations(of id: ResourceID) throws(Failure) -> [(parent: ResourceID, name: [UInt8])] {
+    package func locations(of id: ResourceID) throws(Failure) -> [Dentry] {
         try answer { reader throws(CatalogueError) in try reader.locations(of: id) }
     }
 
@@ -146,7 +146,7 @@ extension CatalogueAnswering {
     }
 
     /// Where a deleted resource last was: its directory and name there.
-    package func deletedLocation(of id: ResourceID) throws(Failure) -> (parent: ResourceID, name: [UInt8])? {
+    package func deletedLocation(of id: ResourceID) throws(Failure) -> Dentry? {
         try answer { reader throws(CatalogueError) in try reader.deletedLocation(of: id) }
     }
 

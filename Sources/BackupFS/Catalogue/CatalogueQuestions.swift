@@ -64,7 +64,7 @@ package protocol CatalogueQuestions {
     ///
     /// Inode numbers are used again: what has changed (`changed`, its ctime) after the deletion is something else.
     func deletedResource(
-        parent: ResourceID, name: [UInt8], mainInode: UInt64, changed: Nanoseconds
+        _ dentry: Dentry, mainInode: UInt64, changed: Nanoseconds
     ) throws(CatalogueError) -> ResourceID?
 
     /// Whether main had the file before it had a row.
@@ -113,7 +113,7 @@ package protocol CatalogueQuestions {
     func resource(_ id: ResourceID) throws(CatalogueError) -> Resource?
 
     /// The live resource of a name; nil if there is none.
-    func lookup(parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Resource?
+    func lookup(_ dentry: Dentry) throws(CatalogueError) -> Resource?
 
     /// Up to `limit` entries of a directory after `cookie`, in the order of their creation.
     func list(
@@ -121,10 +121,10 @@ package protocol CatalogueQuestions {
     ) throws(CatalogueError) -> [DirectoryEntry]
 
     /// The directory that holds the resource's (first) name, and that name; nil for the root and for what has no name.
-    func location(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])?
+    func location(of id: ResourceID) throws(CatalogueError) -> Dentry?
 
     /// All directories and names that a resource is in, the oldest first.
-    func locations(of id: ResourceID) throws(CatalogueError) -> [(parent: ResourceID, name: [UInt8])]
+    func locations(of id: ResourceID) throws(CatalogueError) -> [Dentry]
 
     /// The names from the root down to a live resource; nil if it has no name (any more).
     ///
@@ -137,7 +137,7 @@ package protocol CatalogueQuestions {
     func resource(atPath path: [[UInt8]]) throws(CatalogueError) -> Resource?
 
     /// Where a deleted resource last was: its directory and name there.
-    func deletedLocation(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])?
+    func deletedLocation(of id: ResourceID) throws(CatalogueError) -> Dentry?
 
     /// The names from the root down to a resource; where it has been deleted, those it had last.
     func lastPath(of id: ResourceID) throws(CatalogueError) -> [[UInt8]]

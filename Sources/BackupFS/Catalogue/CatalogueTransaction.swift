@@ -11,27 +11,27 @@ package protocol CatalogueTransaction {
     ///
     /// Returns the resource of that name. With `isFirst`, `adopted.first` and `adopted.last` enclose the numbers given.
     func adopt(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ found: AdoptedAttributes, isFirst: Bool
+        _ kind: Resource.Kind, _ dentry: Dentry, _ found: AdoptedAttributes, isFirst: Bool
     ) throws(CatalogueError) -> ResourceID
 
     /// Gives an adopted resource the name of another hard link to it, unless the name is taken.
-    func adoptLink(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError)
+    func adoptLink(_ id: ResourceID, _ dentry: Dentry) throws(CatalogueError)
 
     /// Gives a resource another name.
     ///
     /// Returns the intent that main storage has to follow. Throws `.nameTaken`, `.noSuchResource`, `.notDirectory` (the
     /// parent) or `.isDirectory` (directories have one name).
     func link(
-        _ id: ResourceID, parent: ResourceID, name: [UInt8], now: Nanoseconds
+        _ id: ResourceID, _ dentry: Dentry, now: Nanoseconds
     ) throws(CatalogueError) -> Int64
 
     /// Takes back a link that main storage could not follow.
     func undoLink(
-        _ id: ResourceID, parent: ResourceID, name: [UInt8], intent: Int64, now: Nanoseconds
+        _ id: ResourceID, _ dentry: Dentry, intent: Int64, now: Nanoseconds
     ) throws(CatalogueError)
 
     /// Remembers that main storage has to follow a change of one name of a living resource.
-    func addNameIntent(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Int64
+    func addNameIntent(_ id: ResourceID, _ dentry: Dentry) throws(CatalogueError) -> Int64
 
     /// Main storage has followed the change of a name, and need not do so again unless the power is cut.
     func markNameFollowed(_ intent: Int64) throws(CatalogueError)
@@ -44,13 +44,13 @@ package protocol CatalogueTransaction {
     /// `sourceInode` is the inode number that main has under the first name, 0 if it has nothing there: it tells a later
     /// start whether main has followed. Returns nil if both names are one resource.
     func exchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
+        _ first: Dentry, _ second: Dentry,
         sourceInode: UInt64, now: Nanoseconds
     ) throws(CatalogueError) -> Int64?
 
     /// Takes back an exchange that main storage could not follow.
     func undoExchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
+        _ first: Dentry, _ second: Dentry,
         intent: Int64, now: Nanoseconds
     ) throws(CatalogueError)
 
@@ -59,7 +59,7 @@ package protocol CatalogueTransaction {
     /// A new resource is `creating` and stored nowhere yet. Throws `.nameTaken`, `.noSuchResource` or `.notDirectory`
     /// (the parent).
     func create(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, now: Nanoseconds
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes, now: Nanoseconds
     ) throws(CatalogueError) -> Resource
 
     /// Takes back a creation whose main file could not be made: nothing of it remains.
@@ -71,14 +71,14 @@ package protocol CatalogueTransaction {
     /// what the caller expects: rmdir (true) or unlink (false). Throws `.noSuchResource`, `.isDirectory`,
     /// `.notDirectory`, `.notEmpty`.
     func delete(
-        parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds
+        _ dentry: Dentry, directory: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Resource
 
     /// Renames, replacing a file or an empty directory at the target unless `noReplace`.
     ///
     /// `sourceInode` is the inode number that main has under the source name, 0 if it has nothing there. The intent is recorded in the same transaction; `finishRename` removes it when main storage has followed.
     func rename(
-        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        from source: Dentry, to target: Dentry,
         noReplace: Bool, sourceInode: UInt64, now: Nanoseconds
     ) throws(CatalogueError) -> Renamed
 
@@ -92,8 +92,7 @@ package protocol CatalogueTransaction {
 
     /// Main storage could not follow: the names are as they were before, the replaced resource lives again.
     func undoRename(
-        _ renamed: Renamed, from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID,
-        _ targetName: [UInt8], now: Nanoseconds
+        _ renamed: Renamed, from source: Dentry, to target: Dentry, now: Nanoseconds
     ) throws(CatalogueError)
 
     /// Makes the root directory's row in a new catalogue; nothing if it exists.
@@ -239,7 +238,7 @@ package protocol CatalogueTransaction {
     func settleAside(_ id: Int64) throws(CatalogueError)
 
     /// It is about to be brought back under a name that nothing has.
-    func beginRestore(_ id: Int64, parent: ResourceID, name: [UInt8]) throws(CatalogueError)
+    func beginRestore(_ id: Int64, _ dentry: Dentry) throws(CatalogueError)
 
     /// It is not there any more: never moved, brought back, or discarded.
     func forgetAside(_ id: Int64) throws(CatalogueError)

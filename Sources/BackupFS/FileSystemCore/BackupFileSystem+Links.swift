@@ -7,21 +7,20 @@ import Linux
 extension BackupFileSystem {
     /// Gives a file, link or node another name (Link.1 to Link.3).
     package func link(
-        _ id: ResourceID, parent: ResourceID, name: [UInt8]
+        _ id: ResourceID, _ dentry: Dentry
     ) throws(FileSystemError) -> Attributes {
-        guard name.count <= 255 else { throw .nameTooLong }
-        guard !MainTree.isReserved(parent, name) else { throw .reservedName }
+        try dentry.check()
         try tree.lock.shared { () throws(FileSystemError) in
-            try tree.directories.with(parent) { () throws(FileSystemError) in
+            try tree.directories.with(dentry.parent) { () throws(FileSystemError) in
                 // Link.1
-                let intent = try catalogue.change(.powerLoss, .link(id, parent: parent, name: name, now: currentTime()))
+                let intent = try catalogue.change(.powerLoss, .link(id, dentry, now: currentTime()))
                 do throws(FileSystemError) {
                     // Link.2
                     try reach("link.row")
-                    try tree.link(id, parent: parent, name: name)
+                    try tree.link(id, dentry)
                 } catch {
                     try catalogue.change(
-                        .powerLoss, .undoLink(id, parent: parent, name: name, intent: intent, now: currentTime()))
+                        .powerLoss, .undoLink(id, dentry, intent: intent, now: currentTime()))
                     throw error
                 }
                 pass("link.main")
@@ -33,31 +32,24 @@ extension BackupFileSystem {
     }
 
     /// Lets two names change places (RENAME_EXCHANGE).
-    package func exchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8]
-    ) throws(FileSystemError) {
-        guard firstName.count <= 255, secondName.count <= 255 else { throw .nameTooLong }
-        guard !MainTree.isReserved(firstParent, firstName), !MainTree.isReserved(secondParent, secondName) else {
-            throw .reservedName
-        }
-        try tree.moving([(firstParent, firstName), (secondParent, secondName)], in: firstParent, secondParent) {
-            () throws(FileSystemError) in
-            let first = try tree.directory(firstParent)
-            let second = try tree.directory(secondParent)
-            let inode = try main.status(first, firstName).map { UInt64($0.st_ino) } ?? 0
+    package func exchange(_ first: Dentry, _ second: Dentry) throws(FileSystemError) {
+        try first.check()
+        try second.check()
+        try tree.moving([first, second]) { () throws(FileSystemError) in
+            let firstDirectory = try tree.directory(first.parent)
+            let secondDirectory = try tree.directory(second.parent)
+            let inode = try main.inode(firstDirectory, first.name)
             // Rename.1
             let intent = try catalogue.change(
-                .powerLoss,
-                .exchange(firstParent, firstName, secondParent, secondName, sourceInode: inode, now: currentTime()))
+                .powerLoss, .exchange(first, second, sourceInode: inode, now: currentTime()))
             guard let intent else { return }
             do throws(FileSystemError) {
                 // Rename.2
                 try reach("exchange.row")
-                try tree.followExchange(first, firstName, second, secondName)
+                try tree.followExchange(firstDirectory, first.name, secondDirectory, second.name)
             } catch {
                 try catalogue.change(
-                    .powerLoss,
-                    .undoExchange(firstParent, firstName, secondParent, secondName, intent: intent, now: currentTime()))
+                    .powerLoss, .undoExchange(first, second, intent: intent, now: currentTime()))
                 throw error
             }
             pass("exchange.main")

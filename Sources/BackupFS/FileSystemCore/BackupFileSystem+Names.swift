@@ -7,10 +7,10 @@ import Linux
 
 extension BackupFileSystem {
     /// The resource under a name: the catalogue alone is asked (I7).
-    package func lookup(parent: ResourceID, name: [UInt8]) throws(FileSystemError) -> Attributes? {
-        guard name.count <= 255 else { throw .nameTooLong }
-        guard !MainTree.isReserved(parent, name) else { return nil }
-        return try catalogue.lookup(parent: parent, name: name)
+    package func lookup(_ dentry: Dentry) throws(FileSystemError) -> Attributes? {
+        try dentry.checkLength()
+        guard !dentry.isReserved else { return nil }
+        return try catalogue.lookup(dentry)
             .map { row throws(FileSystemError) in try attributes(of: row) }
     }
 
@@ -36,12 +36,12 @@ extension BackupFileSystem {
     ///
     /// Its handle answers for the upload even if it cannot write: the file itself is new.
     package func createFile(
-        parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
+        _ dentry: Dentry, _ attributes: NewAttributes
     ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
         try admit(nil)
-        let (row, descriptor) = try create(.file, parent: parent, name: name, attributes) {
+        let (row, descriptor) = try create(.file, dentry, attributes) {
             (row, directory) throws(FileSystemError) in
-            let copy = try tree.createFile(directory, name, row)
+            let copy = try tree.createFile(directory, dentry.name, row)
             return (copy, UInt64(try copy.status().st_ino))
         }
         let file = files.acquire(row.id)
@@ -52,57 +52,56 @@ extension BackupFileSystem {
 
     /// Creates a directory.
     package func makeDirectory(
-        parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
+        _ dentry: Dentry, _ attributes: NewAttributes
     ) throws(FileSystemError) -> Attributes {
-        let (row, _) = try create(.directory, parent: parent, name: name, attributes) {
+        let (row, _) = try create(.directory, dentry, attributes) {
             (row, directory) throws(FileSystemError) in
-            try self.tree.createDirectory(directory, name, row)
-            return ((), try self.main.inode(directory, name))
+            try self.tree.createDirectory(directory, dentry.name, row)
+            return ((), try self.main.inode(directory, dentry.name))
         }
         return try self.attributes(of: row)
     }
 
     /// Creates a symbolic link, pipe, socket or device node.
     package func makeNode(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes
     ) throws(FileSystemError) -> Attributes {
-        let (row, _) = try create(kind, parent: parent, name: name, attributes) {
+        let (row, _) = try create(kind, dentry, attributes) {
             (row, directory) throws(FileSystemError) in
-            try self.tree.createNode(directory, name, row)
-            return ((), try self.main.inode(directory, name))
+            try self.tree.createNode(directory, dentry.name, row)
+            return ((), try self.main.inode(directory, dentry.name))
         }
         return try self.attributes(of: row)
     }
 
     /// Write.1: the row; Write.2: main storage, by `inMain`; Write.3: the row says main.
     private func create<Made>(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes,
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes,
         inMain: (Resource, Descriptor) throws(FileSystemError) -> (value: Made, inode: UInt64)
     ) throws(FileSystemError) -> (Resource, Made) {
-        guard name.count <= 255 else { throw .nameTooLong }
-        guard !MainTree.isReserved(parent, name) else { throw .reservedName }
+        try dentry.check()
         var attributes = attributes
-        let inherited = try attributeKeeper.inheritance(of: kind, attributes, from: parent)
+        let inherited = try attributeKeeper.inheritance(of: kind, attributes, from: dentry.parent)
         attributes.mode = inherited.mode
-        let directoryRow = try catalogue.row(parent)
+        let directoryRow = try catalogue.row(dentry.parent)
         if directoryRow.mode & UInt32(S_ISGID) != 0 {
             attributes.gid = directoryRow.gid
             if kind == .directory { attributes.mode |= UInt32(S_ISGID) }
         }
         let final = attributes
         return try tree.lock.shared { () throws(FileSystemError) in
-            try tree.directories.with(parent) { () throws(FileSystemError) in
+            try tree.directories.with(dentry.parent) { () throws(FileSystemError) in
                 // A directory or link has no second step to make it durable; a file has its close.
                 let row = try catalogue.change(
                     kind == .file ? .processCrash : .powerLoss,
-                    .create(kind, parent: parent, name: name, final, lists: inherited.lists, now: currentTime()))
+                    .create(kind, dentry, final, lists: inherited.lists, now: currentTime()))
                 do throws(FileSystemError) {
                     try reach("create.row")
                     var shown = row
                     if let value = inherited.lists.first(where: { $0.name == AccessControlList.access })?.value {
                         shown.mode = AccessControlList(value)?.mainMode(row.mode) ?? row.mode
                     }
-                    let made = try inMain(shown, try tree.directory(parent))
+                    let made = try inMain(shown, try tree.directory(dentry.parent))
                     pass("create.main")
                     // A file's close comes soon, and the next start would see the file.
                     let inode = made.inode
@@ -120,17 +119,17 @@ extension BackupFileSystem {
     ///
     /// Delete.1 and Delete.2 durably, then main (Delete.3, Delete.4); backup follows in the background (Delete.5,
     /// Delete.6). Succeeds whatever the storages do (Delete.7).
-    package func remove(parent: ResourceID, name: [UInt8], directory: Bool) throws(FileSystemError) {
-        guard name.count <= 255 else { throw .nameTooLong }
-        guard !MainTree.isReserved(parent, name) else { throw .catalogue(.noSuchResource) }
+    package func remove(_ dentry: Dentry, directory: Bool) throws(FileSystemError) {
+        try dentry.checkLength()
+        guard !dentry.isReserved else { throw .catalogue(.noSuchResource) }
         try tree.lock.shared { () throws(FileSystemError) in
-            try tree.directories.with(parent) { () throws(FileSystemError) in
+            try tree.directories.with(dentry.parent) { () throws(FileSystemError) in
                 let deleted = try releasingReserve { () throws(FileSystemError) in
                     try catalogue.change(
-                        .powerLoss, .delete(parent: parent, name: name, directory: directory, now: currentTime()))
+                        .powerLoss, .delete(dentry, directory: directory, now: currentTime()))
                 }
                 pass("unlink.row")
-                remover.removeFromMain(deleted.row, parent: parent, name: name, intent: deleted.intent)
+                remover.removeFromMain(deleted.row, dentry, intent: deleted.intent)
             }
         }
         catalogue.work.wake()
@@ -151,43 +150,45 @@ extension BackupFileSystem {
 
     /// Renames (Rename.1 to Rename.3); replaces a file or an empty directory unless `noReplace`.
     package func rename(
-        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        from source: Dentry, to target: Dentry,
         noReplace: Bool
     ) throws(FileSystemError) {
-        guard targetName.count <= 255, sourceName.count <= 255 else { throw .nameTooLong }
-        guard !MainTree.isReserved(sourceParent, sourceName) else { throw .catalogue(.noSuchResource) }
-        guard !MainTree.isReserved(targetParent, targetName) else { throw .reservedName }
-        try tree.moving([(sourceParent, sourceName)], in: sourceParent, targetParent) { () throws(FileSystemError) in
-            try self.moveLocked(from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace)
+        try source.checkLength()
+        try target.checkLength()
+        guard !source.isReserved else { throw .catalogue(.noSuchResource) }
+        try target.check()
+        try tree.moving([source], to: target.parent) { () throws(FileSystemError) in
+            try self.moveLocked(from: source, to: target, noReplace: noReplace)
         }
         catalogue.work.wake()
     }
 
     private func moveLocked(
-        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        from source: Dentry, to target: Dentry,
         noReplace: Bool
     ) throws(FileSystemError) {
-        let sourceDirectory = try tree.directory(sourceParent)
-        let targetDirectory = try tree.directory(targetParent)
+        let sourceDirectory = try tree.directory(source.parent)
+        let targetDirectory = try tree.directory(target.parent)
         // It tells a later start whether main has followed.
-        let inode = try main.status(sourceDirectory, sourceName).map { UInt64($0.st_ino) } ?? 0
+        let inode = try main.inode(sourceDirectory, source.name)
         // Rename.1
         let renamed = try catalogue.change(
             .powerLoss,
             .rename(
-                from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace, sourceInode: inode,
+                from: source, to: target, noReplace: noReplace, sourceInode: inode,
                 now: currentTime()))
         guard let intent = renamed.intent else { return }
         // Rename.2
         do throws(FileSystemError) {
             try reach("rename.row")
             try tree.followRename(
-                sourceDirectory, sourceName, targetDirectory, targetName, isDirectory: renamed.moved.kind == .directory,
+                sourceDirectory, source.name, targetDirectory, target.name,
+                isDirectory: renamed.moved.kind == .directory,
                 mayReplace: renamed.replaced != nil)
         } catch {
             try catalogue.change(
                 .powerLoss,
-                .undoRename(renamed, from: sourceParent, sourceName, to: targetParent, targetName, now: currentTime()))
+                .undoRename(renamed, from: source, to: target, now: currentTime()))
             throw error
         }
         pass("rename.main")

@@ -11,7 +11,7 @@ enum FileHandlers {
     ) {
         serve(raw) { (server, request) throws(FileSystemError) in
             let made = try server.fileSystem.createFile(
-                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request))
+                Dentry(ResourceID(parent), bytes(name)), newAttributes(mode, request))
             return .now(.created(made.attributes, made.handle))
         }
     }

@@ -7,7 +7,7 @@ import Glibc
 enum NameHandlers {
     static func lookup(_ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
         serve(raw) { (server, _) throws(FileSystemError) in
-            let found = try server.fileSystem.lookup(parent: ResourceID(parent), name: bytes(name))
+            let found = try server.fileSystem.lookup(Dentry(ResourceID(parent), bytes(name)))
             return .now(found.map { .entry($0) } ?? .noEntry)
         }
     }
@@ -15,7 +15,7 @@ enum NameHandlers {
     static func makeDirectory(_ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t) {
         serve(raw) { (server, request) throws(FileSystemError) in
             let made = try server.fileSystem.makeDirectory(
-                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request))
+                Dentry(ResourceID(parent), bytes(name)), newAttributes(mode, request))
             return .now(.entry(made))
         }
     }
@@ -32,11 +32,11 @@ enum NameHandlers {
                 var attributes = newAttributes(mode, request)
                 attributes.device = kind == .character || kind == .block ? UInt64(device) : 0
                 let made = try fileSystem.makeNode(
-                    kind, parent: ResourceID(parent), name: bytes(name), attributes)
+                    kind, Dentry(ResourceID(parent), bytes(name)), attributes)
                 return .now(.entry(made))
             }
             let made = try fileSystem.createFile(
-                parent: ResourceID(parent), name: bytes(name), newAttributes(mode, request))
+                Dentry(ResourceID(parent), bytes(name)), newAttributes(mode, request))
             return .later { () async throws(FileSystemError) in
                 defer { fileSystem.close(made.handle) }
                 try await fileSystem.flush(made.handle)
@@ -52,7 +52,7 @@ enum NameHandlers {
             let caller = request.caller
             let attributes = NewAttributes(mode: 0o777, uid: caller.uid, gid: caller.gid, target: bytes(target))
             let made = try server.fileSystem.makeNode(
-                .symlink, parent: ResourceID(parent), name: bytes(name), attributes)
+                .symlink, Dentry(ResourceID(parent), bytes(name)), attributes)
             return .now(.entry(made))
         }
     }
@@ -63,7 +63,7 @@ enum NameHandlers {
         serve(raw) { (server, _) throws(FileSystemError) in
             .now(
                 .entry(
-                    try server.fileSystem.link(ResourceID(inode), parent: ResourceID(parent), name: bytes(name))))
+                    try server.fileSystem.link(ResourceID(inode), Dentry(ResourceID(parent), bytes(name)))))
         }
     }
 
@@ -75,7 +75,7 @@ enum NameHandlers {
 
     static func remove(_ raw: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, directory: Bool) {
         serve(raw) { (server, _) throws(FileSystemError) in
-            try server.fileSystem.remove(parent: ResourceID(parent), name: bytes(name), directory: directory)
+            try server.fileSystem.remove(Dentry(ResourceID(parent), bytes(name)), directory: directory)
             return .now(.success)
         }
     }
@@ -88,12 +88,12 @@ enum NameHandlers {
         let (noReplace, exchange): (UInt32, UInt32) = (1, 2)
         serve(raw) { (server, _) throws(FileSystemError) in
             let fileSystem = server.fileSystem
-            let (source, target) = (ResourceID(parent), ResourceID(newParent))
+            let source = Dentry(ResourceID(parent), bytes(name))
+            let target = Dentry(ResourceID(newParent), bytes(newName))
             switch flags {
             case 0, noReplace:
-                try fileSystem.rename(
-                    from: source, bytes(name), to: target, bytes(newName), noReplace: flags == noReplace)
-            case exchange: try fileSystem.exchange(source, bytes(name), target, bytes(newName))
+                try fileSystem.rename(from: source, to: target, noReplace: flags == noReplace)
+            case exchange: try fileSystem.exchange(source, target)
             default: return .now(.failure(errno: EINVAL))
             }
             return .now(.success)

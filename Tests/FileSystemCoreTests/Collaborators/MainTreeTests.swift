@@ -19,8 +19,11 @@ struct MainTreeTests {
             let other = try await bench.storedFile("b", photo(2))
             let name = try bench.tree.atLocation(of: file.id) { (_, name) throws(FileSystemError) in name }
             #expect(name == bytes("a"))
-            let own = try bench.tree.atName(of: file.id, (.root, bytes("a"))) { (_) throws(FileSystemError) in true }
-            let foreign = try bench.tree.atName(of: file.id, (.root, bytes("b"))) { (_) throws(FileSystemError) in true
+            let own = try bench.tree.atName(of: file.id, Dentry(.root, bytes("a"))) { (_) throws(FileSystemError) in
+                true
+            }
+            let foreign = try bench.tree.atName(of: file.id, Dentry(.root, bytes("b"))) { (_) throws(FileSystemError) in
+                true
             }
             #expect(own == true && foreign == nil)
             try bench.deleteRow("b")
@@ -47,8 +50,8 @@ struct MainTreeTests {
     func otherName() async throws {
         try await Workbench.run { bench in
             let file = try await bench.storedFile("a", photo(1))
-            _ = try bench.catalogue.change(.powerLoss, .link(file.id, parent: .root, name: bytes("b"), now: 1))
-            try bench.tree.link(file.id, parent: .root, name: bytes("b"))
+            _ = try bench.catalogue.change(.powerLoss, .link(file.id, Dentry(.root, bytes("b")), now: 1))
+            try bench.tree.link(file.id, Dentry(.root, bytes("b")))
             unlink(bench.path + "/a")
             let found = try bench.tree.mainCopy(bench.row(file.id))
             let copy = try #require(found ?? nil)
@@ -126,7 +129,7 @@ struct MainTreeTests {
             for (name, isDirectory) in [("a", false), ("d", true)] {
                 let order = Mutex<[String]>([])
                 let (coming, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-                try tree.moving([(.root, bytes(name))], in: .root, .root) { () throws(FileSystemError) in
+                try tree.moving([Dentry(.root, bytes(name))]) { () throws(FileSystemError) in
                     Thread.detachNewThread {
                         coming.signal()
                         tree.lock.shared { order.withLock { $0.append("other") } }
@@ -151,7 +154,7 @@ struct IntentKeeperTests {
         let renamed = try bench.catalogue.change(
             .powerLoss,
             .rename(
-                from: .root, Array(from.utf8), to: .root, Array(to.utf8), noReplace: false,
+                from: Dentry(.root, Array(from.utf8)), to: Dentry(.root, Array(to.utf8)), noReplace: false,
                 sourceInode: try bench.inode(from), now: currentTime()))
         return try #require(renamed.intent)
     }
@@ -178,7 +181,7 @@ struct IntentKeeperTests {
         try await Workbench.run { bench in
             let file = try await bench.storedFile("a", photo(1))
             let link = try bench.catalogue.change(
-                .powerLoss, .link(file.id, parent: .root, name: Array("l".utf8), now: 1))
+                .powerLoss, .link(file.id, Dentry(.root, Array("l".utf8)), now: 1))
             let first = try rename(bench, "a", "b")
             let second = try rename(bench, "b", "c")
             bench.intents.noteFollowed(.rename(first))
@@ -197,7 +200,7 @@ struct IntentKeeperTests {
             let file = try await bench.storedFile("a", photo(1))
             let intents = try (1...40).map { number in
                 try bench.catalogue.change(
-                    .processCrash, .link(file.id, parent: .root, name: Array("l\(number)".utf8), now: 1))
+                    .processCrash, .link(file.id, Dentry(.root, Array("l\(number)".utf8)), now: 1))
             }
             DispatchQueue.concurrentPerform(iterations: intents.count) { index in
                 bench.intents.noteFollowed(.name(intents[index]))

@@ -65,7 +65,7 @@ struct RemoverTests {
             let renamed = try bench.catalogue.change(
                 .powerLoss,
                 .rename(
-                    from: .root, Array("c".utf8), to: .root, Array("b".utf8), noReplace: false,
+                    from: Dentry(.root, Array("c".utf8)), to: Dentry(.root, Array("b".utf8)), noReplace: false,
                     sourceInode: inode, now: currentTime()))
             #expect(renamed.replaced?.id == other.id)
             for id in [stored.id, other.id] {

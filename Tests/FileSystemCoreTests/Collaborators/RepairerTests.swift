@@ -14,7 +14,8 @@ struct RepairerTests {
         try bench.catalogue.change(
             .powerLoss,
             .rename(
-                from: .root, bytes(from), to: .root, bytes(to), noReplace: false, sourceInode: try bench.inode(from),
+                from: Dentry(.root, bytes(from)), to: Dentry(.root, bytes(to)), noReplace: false,
+                sourceInode: try bench.inode(from),
                 now: currentTime()))
     }
 
@@ -27,7 +28,7 @@ struct RepairerTests {
             let directory = try bench.makeRow("d", .directory)
             try bench.repairer.repair(mainMayBeTorn: false)
             #expect(throws: FileSystemError.catalogue(.noSuchResource)) { try bench.row(without.id) }
-            #expect(try bench.catalogue.lookup(parent: .root, name: bytes("without")) == nil)
+            #expect(try bench.catalogue.lookup(Dentry(.root, bytes("without"))) == nil)
             let kept = try bench.row(with.id)
             #expect(try kept.inMain && kept.needsUpload && kept.mainInode == bench.inode("with"))
             let due = try #require(try bench.due(with.id))
@@ -45,7 +46,7 @@ struct RepairerTests {
             _ = try rename(bench, "a", "b")
             for _ in 1...2 { try bench.repairer.repair(mainMayBeTorn: false) }
             #expect(bench.mainBytes("b") == photo(1) && bench.mainBytes("a") == nil)
-            #expect(try bench.catalogue.lookup(parent: .root, name: bytes("b"))?.id == file.id)
+            #expect(try bench.catalogue.lookup(Dentry(.root, bytes("b")))?.id == file.id)
             #expect(try bench.row(other.id).status == .deleted)
             #expect(try bench.catalogue.renameIntents().isEmpty)
         }
@@ -72,7 +73,7 @@ struct RepairerTests {
         try await Workbench.run { bench in
             let file = try await bench.storedFile("a", photo(1))
             _ = try bench.catalogue.change(
-                .powerLoss, .link(file.id, parent: .root, name: bytes("b"), now: currentTime()))
+                .powerLoss, .link(file.id, Dentry(.root, bytes("b")), now: currentTime()))
             try bench.repairer.repair(mainMayBeTorn: false)
             #expect(try bench.inode("b") == bench.inode("a") && bench.inode("a") != 0)
             #expect(try bench.deleteRow("a").intent != nil)

@@ -99,7 +99,7 @@ final class Workbench: Sendable {
         _ name: String, _ kind: Resource.Kind = .file, in parent: ResourceID = .root
     ) throws -> Resource {
         try catalogue.change(
-            .processCrash, .create(kind, parent: parent, name: Array(name.utf8), anybody, lists: [], now: currentTime())
+            .processCrash, .create(kind, Dentry(parent, Array(name.utf8)), anybody, lists: [], now: currentTime())
         )
     }
 
@@ -109,7 +109,7 @@ final class Workbench: Sendable {
         _ name: String, in parent: ResourceID = .root, directory: Bool = false
     ) throws -> Deleted {
         try catalogue.change(
-            .powerLoss, .delete(parent: parent, name: Array(name.utf8), directory: directory, now: currentTime()))
+            .powerLoss, .delete(Dentry(parent, Array(name.utf8)), directory: directory, now: currentTime()))
     }
 
     /// A directory: its row, and itself in main.

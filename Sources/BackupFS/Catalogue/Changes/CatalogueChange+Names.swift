@@ -3,11 +3,11 @@
 extension CatalogueChange where Outcome == Resource {
     /// Write.1: adds a resource with a name and access control lists; throws `.nameTaken` and what `create` throws.
     package static func create(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes,
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes,
         lists: [(name: String, value: [UInt8])], now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
-            let row = try transaction.create(kind, parent: parent, name: name, attributes, now: now)
+            let row = try transaction.create(kind, dentry, attributes, now: now)
             for list in lists { try transaction.setXattr(row.id, list.name, list.value, now: row.changed) }
             return row
         }
@@ -17,13 +17,13 @@ extension CatalogueChange where Outcome == Resource {
 extension CatalogueChange where Outcome == Deleted {
     /// Delete.1 and Delete.2: the soft delete of a name's resource, or the loss of one of its several names.
     package static func delete(
-        parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds
+        _ dentry: Dentry, directory: Bool, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
-            let row = try transaction.delete(parent: parent, name: name, directory: directory, now: now)
+            let row = try transaction.delete(dentry, directory: directory, now: now)
             // A resource that lives on under another name has nowhere else to say that main must follow.
             guard row.status != .deleted else { return Deleted(row: row, intent: nil) }
-            return Deleted(row: row, intent: try transaction.addNameIntent(row.id, parent: parent, name: name))
+            return Deleted(row: row, intent: try transaction.addNameIntent(row.id, dentry))
         }
     }
 }
@@ -31,12 +31,12 @@ extension CatalogueChange where Outcome == Deleted {
 extension CatalogueChange where Outcome == Renamed {
     /// Rename.1: renames, and leaves the intent that main storage has to follow.
     package static func rename(
-        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        from source: Dentry, to target: Dentry,
         noReplace: Bool, sourceInode: UInt64, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             try transaction.rename(
-                from: sourceParent, sourceName, to: targetParent, targetName, noReplace: noReplace,
+                from: source, to: target, noReplace: noReplace,
                 sourceInode: sourceInode, now: now)
         }
     }
@@ -45,21 +45,21 @@ extension CatalogueChange where Outcome == Renamed {
 extension CatalogueChange where Outcome == Int64? {
     /// Rename.1 for two names that change places; nil if both are one resource's.
     package static func exchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
+        _ first: Dentry, _ second: Dentry,
         sourceInode: UInt64, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             try transaction.exchange(
-                firstParent, firstName, secondParent, secondName, sourceInode: sourceInode, now: now)
+                first, second, sourceInode: sourceInode, now: now)
         }
     }
 }
 
 extension CatalogueChange where Outcome == Int64 {
     /// Link.1: another name for a resource; the intent that main storage has to follow.
-    package static func link(_ id: ResourceID, parent: ResourceID, name: [UInt8], now: Nanoseconds) -> Self {
+    package static func link(_ id: ResourceID, _ dentry: Dentry, now: Nanoseconds) -> Self {
         Self { transaction throws(CatalogueError) in
-            try transaction.link(id, parent: parent, name: name, now: now)
+            try transaction.link(id, dentry, now: now)
         }
     }
 }
@@ -72,32 +72,31 @@ extension CatalogueChange where Outcome == Void {
 
     /// Takes back a link that main storage could not follow.
     package static func undoLink(
-        _ id: ResourceID, parent: ResourceID, name: [UInt8], intent: Int64, now: Nanoseconds
+        _ id: ResourceID, _ dentry: Dentry, intent: Int64, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
-            try transaction.undoLink(id, parent: parent, name: name, intent: intent, now: now)
+            try transaction.undoLink(id, dentry, intent: intent, now: now)
         }
     }
 
     /// Takes back an exchange that main storage could not follow.
     package static func undoExchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
+        _ first: Dentry, _ second: Dentry,
         intent: Int64, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             try transaction.undoExchange(
-                firstParent, firstName, secondParent, secondName, intent: intent, now: now)
+                first, second, intent: intent, now: now)
         }
     }
 
     /// Takes back a rename that main storage could not follow.
     package static func undoRename(
-        _ renamed: Renamed, from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID,
-        _ targetName: [UInt8], now: Nanoseconds
+        _ renamed: Renamed, from source: Dentry, to target: Dentry, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             try transaction.undoRename(
-                renamed, from: sourceParent, sourceName, to: targetParent, targetName, now: now)
+                renamed, from: source, to: target, now: now)
         }
     }
 

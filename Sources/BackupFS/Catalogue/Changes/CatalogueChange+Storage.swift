@@ -64,8 +64,8 @@ extension CatalogueChange where Outcome == Void {
     }
 
     /// It is about to be brought back under a name that nothing has.
-    package static func beginRestore(_ id: Int64, parent: ResourceID, name: [UInt8]) -> Self {
-        Self { transaction throws(CatalogueError) in try transaction.beginRestore(id, parent: parent, name: name) }
+    package static func beginRestore(_ id: Int64, _ dentry: Dentry) -> Self {
+        Self { transaction throws(CatalogueError) in try transaction.beginRestore(id, dentry) }
     }
 }
 
@@ -154,12 +154,12 @@ extension CatalogueChange where Outcome == [ResourceID] {
             var adopted: [ResourceID] = []
             for (entry, first) in zip(entries, sameAs) {
                 if let known = first.map({ adopted[$0] }) ?? entry.linkedTo {
-                    try transaction.adoptLink(known, parent: parent, name: entry.name)
+                    try transaction.adoptLink(known, Dentry(parent, entry.name))
                     adopted.append(known)
                 } else {
                     adopted.append(
                         try transaction.adopt(
-                            entry.kind, parent: parent, name: entry.name, entry.attributes, isFirst: isFirst))
+                            entry.kind, Dentry(parent, entry.name), entry.attributes, isFirst: isFirst))
                 }
             }
             return adopted

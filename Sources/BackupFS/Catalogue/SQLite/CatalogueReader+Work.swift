@@ -65,13 +65,13 @@ extension CatalogueReader {
     }
 
     func deletedResource(
-        parent: ResourceID, name: [UInt8], mainInode: UInt64, changed: Nanoseconds
+        _ dentry: Dentry, mainInode: UInt64, changed: Nanoseconds
     ) throws(CatalogueError) -> ResourceID? {
         try row(
             """
             SELECT id FROM resource WHERE status = 'deleted' AND deleted_parent = ? AND deleted_name = ?
                 AND main_inode = ? AND deleted_at >= ? LIMIT 1
-            """, [parent.rawValue, Data(name), Int64(bitPattern: mainInode), changed]
+            """, [dentry.parent.rawValue, Data(dentry.name), Int64(bitPattern: mainInode), changed]
         ).map { ResourceID($0[0]) }
     }
 
@@ -107,10 +107,11 @@ extension CatalogueReader {
     func renameIntents() throws(CatalogueError) -> [RenameIntent] {
         try rows("SELECT * FROM rename_intent ORDER BY id", []).map {
             RenameIntent(
-                id: $0["id"], resource: ResourceID($0["resource"]), sourceParent: ResourceID($0["source_parent"]),
-                sourceName: bytes($0["source_name"]), targetParent: ResourceID($0["target_parent"]),
-                targetName: bytes($0["target_name"]), replaced: ($0["replaced"] as Int64?).map(ResourceID.init),
-                isExchange: $0["exchanged"], sourceInode: UInt64(bitPattern: $0["source_inode"] as Int64),
+                id: $0["id"], resource: ResourceID($0["resource"]),
+                source: Dentry(ResourceID($0["source_parent"]), bytes($0["source_name"])),
+                target: Dentry(ResourceID($0["target_parent"]), bytes($0["target_name"])),
+                replaced: ($0["replaced"] as Int64?).map(ResourceID.init), isExchange: $0["exchanged"],
+                sourceInode: UInt64(bitPattern: $0["source_inode"] as Int64),
                 isFollowed: $0["followed"])
         }
     }
@@ -122,8 +123,8 @@ extension CatalogueReader {
     func nameIntents() throws(CatalogueError) -> [NameIntent] {
         try rows("SELECT * FROM name_intent ORDER BY id", []).map {
             NameIntent(
-                id: $0["id"], resource: ResourceID($0["resource"]), parent: ResourceID($0["parent"]),
-                name: bytes($0["name"]), isFollowed: $0["followed"])
+                id: $0["id"], resource: ResourceID($0["resource"]),
+                dentry: Dentry(ResourceID($0["parent"]), bytes($0["name"])), isFollowed: $0["followed"])
         }
     }
 

@@ -15,10 +15,10 @@ struct CatalogueReader: CatalogueQuestions {
         try row(Self.resourceByID, [id.rawValue]).map(Resource.init(row:))
     }
 
-    func lookup(parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Resource? {
+    func lookup(_ dentry: Dentry) throws(CatalogueError) -> Resource? {
         try row(
             Self.resourceByName,
-            [parent.rawValue, Data(name)]
+            [dentry.parent.rawValue, Data(dentry.name)]
         ).map(Resource.init(row:))
     }
 
@@ -34,14 +34,14 @@ struct CatalogueReader: CatalogueQuestions {
         ).map { DirectoryEntry(cookie: $0["cookie"], name: bytes($0["entry_name"]), resource: Resource(row: $0)) }
     }
 
-    func location(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])? {
+    func location(of id: ResourceID) throws(CatalogueError) -> Dentry? {
         try row("SELECT parent, name FROM name WHERE resource = ? ORDER BY cookie LIMIT 1", [id.rawValue])
-            .map { (ResourceID($0["parent"]), bytes($0["name"])) }
+            .map { Dentry(ResourceID($0["parent"]), bytes($0["name"])) }
     }
 
-    func locations(of id: ResourceID) throws(CatalogueError) -> [(parent: ResourceID, name: [UInt8])] {
+    func locations(of id: ResourceID) throws(CatalogueError) -> [Dentry] {
         try rows("SELECT parent, name FROM name WHERE resource = ? ORDER BY cookie", [id.rawValue])
-            .map { (ResourceID($0["parent"]), bytes($0["name"])) }
+            .map { Dentry(ResourceID($0["parent"]), bytes($0["name"])) }
     }
 
     func path(of id: ResourceID) throws(CatalogueError) -> [[UInt8]]? {
@@ -59,7 +59,7 @@ struct CatalogueReader: CatalogueQuestions {
         var current = try resource(.root)
         for (index, name) in path.enumerated() {
             guard let parent = current?.id else { return nil }
-            current = try lookup(parent: parent, name: name)
+            current = try lookup(Dentry(parent, name))
             if current == nil, index == path.count - 1 {
                 current = try row(
                     """
@@ -72,11 +72,11 @@ struct CatalogueReader: CatalogueQuestions {
         return current
     }
 
-    func deletedLocation(of id: ResourceID) throws(CatalogueError) -> (parent: ResourceID, name: [UInt8])? {
+    func deletedLocation(of id: ResourceID) throws(CatalogueError) -> Dentry? {
         let found = try row(
             "SELECT deleted_parent, deleted_name FROM resource WHERE id = ? AND deleted_name IS NOT NULL", [id.rawValue]
         )
-        return found.map { (ResourceID($0["deleted_parent"]), bytes($0["deleted_name"])) }
+        return found.map { Dentry(ResourceID($0["deleted_parent"]), bytes($0["deleted_name"])) }
     }
 
     func lastPath(of id: ResourceID) throws(CatalogueError) -> [[UInt8]] {

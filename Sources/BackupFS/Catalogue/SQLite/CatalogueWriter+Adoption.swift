@@ -3,13 +3,13 @@ import GRDB
 
 extension CatalogueWriter {
     func adopt(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ found: AdoptedAttributes, isFirst: Bool
+        _ kind: Resource.Kind, _ dentry: Dentry, _ found: AdoptedAttributes, isFirst: Bool
     ) throws(CatalogueError) -> ResourceID {
-        if let known = try reader.lookup(parent: parent, name: name) { return known.id }
+        if let known = try reader.lookup(dentry) { return known.id }
         let attributes = NewAttributes(
             mode: found.mode, uid: found.uid, gid: found.gid, target: found.target, device: found.device)
-        let directory = try live(parent)
-        let row = try create(kind, parent: parent, name: name, attributes, now: found.modified)
+        let directory = try live(dentry.parent)
+        let row = try create(kind, dentry, attributes, now: found.modified)
         try restoreTimes(of: directory)
         try run(
             """
@@ -27,10 +27,10 @@ extension CatalogueWriter {
         return row.id
     }
 
-    func adoptLink(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError) {
-        guard try reader.lookup(parent: parent, name: name) == nil else { return }
-        let directory = try live(parent)
-        let intent = try link(id, parent: parent, name: name, now: try live(id).changed)
+    func adoptLink(_ id: ResourceID, _ dentry: Dentry) throws(CatalogueError) {
+        guard try reader.lookup(dentry) == nil else { return }
+        let directory = try live(dentry.parent)
+        let intent = try link(id, dentry, now: try live(id).changed)
         try finishNameIntent(intent)
         try restoreTimes(of: directory)
     }

@@ -9,7 +9,7 @@ extension AsideEntry {
         reason = Reason(rawValue: row["reason"]) ?? .unknown
         since = row["since"]
         if let parent = row["target_parent"] as Int64?, let name = row["target_name"] as Data? {
-            target = (ResourceID(parent), bytes(name))
+            target = Dentry(ResourceID(parent), bytes(name))
         }
     }
 }
@@ -45,10 +45,10 @@ extension CatalogueWriter {
             "UPDATE aside SET settled = 1, target_parent = NULL, target_name = NULL WHERE id = ? AND settled = 0", [id])
     }
 
-    func beginRestore(_ id: Int64, parent: ResourceID, name: [UInt8]) throws(CatalogueError) {
+    func beginRestore(_ id: Int64, _ dentry: Dentry) throws(CatalogueError) {
         try run(
             "UPDATE aside SET settled = 0, target_parent = ?, target_name = ? WHERE id = ?",
-            [parent.rawValue, Data(name), id])
+            [dentry.parent.rawValue, Data(dentry.name), id])
     }
 
     func forgetAside(_ id: Int64) throws(CatalogueError) { try run("DELETE FROM aside WHERE id = ?", [id]) }

@@ -15,7 +15,7 @@ extension CatalogueReader {
             switch entity {
             case "resource": records.append(try resourceRecord(owner))
             case "name":
-                let found = try lookup(parent: ResourceID(owner), name: name)
+                let found = try lookup(Dentry(ResourceID(owner), name))
                 records.append(
                     found.map { .name(parent: owner, name: name, resource: $0.id.rawValue) }
                         ?? .removedName(parent: owner, name: name))

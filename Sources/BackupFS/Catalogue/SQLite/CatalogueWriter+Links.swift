@@ -5,31 +5,32 @@ import GRDB
 
 extension CatalogueWriter {
     func link(
-        _ id: ResourceID, parent: ResourceID, name: [UInt8], now: Nanoseconds
+        _ id: ResourceID, _ dentry: Dentry, now: Nanoseconds
     ) throws(CatalogueError) -> Int64 {
         guard try live(id).kind != .directory else { throw .isDirectory }
-        guard try live(parent).kind == .directory else { throw .notDirectory }
-        guard try reader.lookup(parent: parent, name: name) == nil else { throw .nameTaken }
+        guard try live(dentry.parent).kind == .directory else { throw .notDirectory }
+        guard try reader.lookup(dentry) == nil else { throw .nameTaken }
         try run(
-            "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)", [parent.rawValue, Data(name), id.rawValue])
+            "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)",
+            [dentry.parent.rawValue, Data(dentry.name), id.rawValue])
         try changeLinkCount(id, by: 1, now: now)
-        try touchDirectory(parent, linkChange: 0, now: now)
-        return try addNameIntent(id, parent: parent, name: name)
+        try touchDirectory(dentry.parent, linkChange: 0, now: now)
+        return try addNameIntent(id, dentry)
     }
 
     func undoLink(
-        _ id: ResourceID, parent: ResourceID, name: [UInt8], intent: Int64, now: Nanoseconds
+        _ id: ResourceID, _ dentry: Dentry, intent: Int64, now: Nanoseconds
     ) throws(CatalogueError) {
-        try run("DELETE FROM name WHERE parent = ? AND name = ?", [parent.rawValue, Data(name)])
+        try run("DELETE FROM name WHERE parent = ? AND name = ?", [dentry.parent.rawValue, Data(dentry.name)])
         try changeLinkCount(id, by: -1, now: now)
-        try touchDirectory(parent, linkChange: 0, now: now)
+        try touchDirectory(dentry.parent, linkChange: 0, now: now)
         try finishNameIntent(intent)
     }
 
-    func addNameIntent(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(CatalogueError) -> Int64 {
+    func addNameIntent(_ id: ResourceID, _ dentry: Dentry) throws(CatalogueError) -> Int64 {
         try run(
             "INSERT INTO name_intent (resource, parent, name) VALUES (?, ?, ?)",
-            [id.rawValue, parent.rawValue, Data(name)])
+            [id.rawValue, dentry.parent.rawValue, Data(dentry.name)])
         return database.lastInsertedRowID
     }
 
@@ -42,50 +43,49 @@ extension CatalogueWriter {
     }
 
     func exchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
-        sourceInode: UInt64, now: Nanoseconds
+        _ first: Dentry, _ second: Dentry, sourceInode: UInt64, now: Nanoseconds
     ) throws(CatalogueError) -> Int64? {
-        guard let first = try reader.lookup(parent: firstParent, name: firstName),
-            let second = try reader.lookup(parent: secondParent, name: secondName)
-        else { throw .noSuchResource }
-        if first.id == second.id { return nil }
-        if first.kind == .directory { try refuseLoop(moving: first.id, into: secondParent) }
-        if second.kind == .directory { try refuseLoop(moving: second.id, into: firstParent) }
-        try swapNames(first, firstParent, firstName, second, secondParent, secondName, now: now)
+        let (one, other) = try resources(first, second)
+        if one.id == other.id { return nil }
+        if one.kind == .directory { try refuseLoop(moving: one.id, into: second.parent) }
+        if other.kind == .directory { try refuseLoop(moving: other.id, into: first.parent) }
+        try swap(one, first, other, second, now: now)
         try run(
             """
             INSERT INTO rename_intent (resource, source_parent, source_name, target_parent, target_name, exchanged,
                 source_inode) VALUES (?, ?, ?, ?, ?, 1, ?)
             """,
             [
-                first.id.rawValue, firstParent.rawValue, Data(firstName), secondParent.rawValue, Data(secondName),
+                one.id.rawValue, first.parent.rawValue, Data(first.name), second.parent.rawValue, Data(second.name),
                 Int64(bitPattern: sourceInode),
             ])
         return database.lastInsertedRowID
     }
 
     func undoExchange(
-        _ firstParent: ResourceID, _ firstName: [UInt8], _ secondParent: ResourceID, _ secondName: [UInt8],
-        intent: Int64, now: Nanoseconds
+        _ first: Dentry, _ second: Dentry, intent: Int64, now: Nanoseconds
     ) throws(CatalogueError) {
-        guard let first = try reader.lookup(parent: firstParent, name: firstName),
-            let second = try reader.lookup(parent: secondParent, name: secondName)
-        else { throw .noSuchResource }
-        try swapNames(first, firstParent, firstName, second, secondParent, secondName, now: now)
+        let (one, other) = try resources(first, second)
+        try swap(one, first, other, second, now: now)
         try finishRename(intent)
     }
 
-    private func swapNames(
-        _ first: Resource, _ firstParent: ResourceID, _ firstName: [UInt8], _ second: Resource,
-        _ secondParent: ResourceID, _ secondName: [UInt8], now: Nanoseconds
+    private func resources(_ first: Dentry, _ second: Dentry) throws(CatalogueError) -> (Resource, Resource) {
+        guard let one = try reader.lookup(first), let other = try reader.lookup(second) else { throw .noSuchResource }
+        return (one, other)
+    }
+
+    /// Gives each of two resources the name of the other.
+    private func swap(
+        _ one: Resource, _ first: Dentry, _ other: Resource, _ second: Dentry, now: Nanoseconds
     ) throws(CatalogueError) {
         let assign = "UPDATE name SET resource = ? WHERE parent = ? AND name = ?"
-        try run(assign, [second.id.rawValue, firstParent.rawValue, Data(firstName)])
-        try run(assign, [first.id.rawValue, secondParent.rawValue, Data(secondName)])
-        let gained = (second.kind == .directory ? 1 : 0) - (first.kind == .directory ? 1 : 0)
-        try touchDirectory(firstParent, linkChange: gained, now: now)
-        try touchDirectory(secondParent, linkChange: -gained, now: now)
-        for id in [first.id, second.id] {
+        try run(assign, [other.id.rawValue, first.parent.rawValue, Data(first.name)])
+        try run(assign, [one.id.rawValue, second.parent.rawValue, Data(second.name)])
+        let gained = (other.kind == .directory ? 1 : 0) - (one.kind == .directory ? 1 : 0)
+        try touchDirectory(first.parent, linkChange: gained, now: now)
+        try touchDirectory(second.parent, linkChange: -gained, now: now)
+        for id in [one.id, other.id] {
             try run("UPDATE resource SET changed = ? WHERE id = ?", [now, id.rawValue])
         }
     }

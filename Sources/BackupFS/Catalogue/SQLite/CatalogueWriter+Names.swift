@@ -5,11 +5,11 @@ import GRDB
 
 extension CatalogueWriter {
     func create(
-        _ kind: Resource.Kind, parent: ResourceID, name: [UInt8], _ attributes: NewAttributes, now: Nanoseconds
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
-        let directory = try live(parent)
+        let directory = try live(dentry.parent)
         guard directory.kind == .directory else { throw .notDirectory }
-        guard try reader.lookup(parent: parent, name: name) == nil else { throw .nameTaken }
+        guard try reader.lookup(dentry) == nil else { throw .nameTaken }
         try run(
             """
             INSERT INTO resource (kind, status, mode, uid, gid, size, accessed, modified, changed, created_at,
@@ -22,8 +22,9 @@ extension CatalogueWriter {
             ])
         let id = ResourceID(database.lastInsertedRowID)
         try run(
-            "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)", [parent.rawValue, Data(name), id.rawValue])
-        try touchDirectory(parent, linkChange: kind == .directory ? 1 : 0, now: now)
+            "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)",
+            [dentry.parent.rawValue, Data(dentry.name), id.rawValue])
+        try touchDirectory(dentry.parent, linkChange: kind == .directory ? 1 : 0, now: now)
         return try live(id)
     }
 
@@ -43,27 +44,27 @@ extension CatalogueWriter {
     }
 
     func delete(
-        parent: ResourceID, name: [UInt8], directory: Bool, now: Nanoseconds
+        _ dentry: Dentry, directory: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
-        guard let resource = try reader.lookup(parent: parent, name: name) else { throw .noSuchResource }
+        guard let resource = try reader.lookup(dentry) else { throw .noSuchResource }
         if directory {
             guard resource.kind == .directory else { throw .notDirectory }
             guard try reader.list(resource.id, after: 0, limit: 1).isEmpty else { throw .notEmpty }
         } else if resource.kind == .directory {
             throw .isDirectory
         }
-        try run("DELETE FROM name WHERE parent = ? AND name = ?", [parent.rawValue, Data(name)])
-        try touchDirectory(parent, linkChange: directory ? -1 : 0, now: now)
+        try run("DELETE FROM name WHERE parent = ? AND name = ?", [dentry.parent.rawValue, Data(dentry.name)])
+        try touchDirectory(dentry.parent, linkChange: directory ? -1 : 0, now: now)
         if !directory, resource.linkCount > 1 {
             try changeLinkCount(resource.id, by: -1, now: now)
         } else {
-            try markDeleted(resource, (parent, name), now: now)
+            try markDeleted(resource, dentry, now: now)
         }
         return try reader.resource(resource.id) ?? resource
     }
 
     private func markDeleted(
-        _ resource: Resource, _ location: (parent: ResourceID, name: [UInt8])?, now: Nanoseconds
+        _ resource: Resource, _ location: Dentry?, now: Nanoseconds
     ) throws(CatalogueError) {
         try run(
             """
@@ -76,27 +77,27 @@ extension CatalogueWriter {
     }
 
     func rename(
-        from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID, _ targetName: [UInt8],
+        from source: Dentry, to target: Dentry,
         noReplace: Bool, sourceInode: UInt64 = 0, now: Nanoseconds
     ) throws(CatalogueError) -> Renamed {
-        guard let moved = try reader.lookup(parent: sourceParent, name: sourceName) else { throw .noSuchResource }
-        guard try live(targetParent).kind == .directory else { throw .notDirectory }
-        if moved.kind == .directory { try refuseLoop(moving: moved.id, into: targetParent) }
-        let replaced = try reader.lookup(parent: targetParent, name: targetName)
+        guard let moved = try reader.lookup(source) else { throw .noSuchResource }
+        guard try live(target.parent).kind == .directory else { throw .notDirectory }
+        if moved.kind == .directory { try refuseLoop(moving: moved.id, into: target.parent) }
+        let replaced = try reader.lookup(target)
         if let replaced {
             guard !noReplace else { throw .nameTaken }
             if replaced.id == moved.id { return Renamed(moved: moved, replaced: nil, intent: nil) }
             if moved.kind == .directory, replaced.kind != .directory { throw .notDirectory }
             if moved.kind != .directory, replaced.kind == .directory { throw .isDirectory }
             _ = try delete(
-                parent: targetParent, name: targetName, directory: replaced.kind == .directory, now: now)
+                target, directory: replaced.kind == .directory, now: now)
         }
         try run(
             "UPDATE name SET parent = ?, name = ? WHERE parent = ? AND name = ?",
-            [targetParent.rawValue, Data(targetName), sourceParent.rawValue, Data(sourceName)])
+            [target.parent.rawValue, Data(target.name), source.parent.rawValue, Data(source.name)])
         let isDirectory = moved.kind == .directory
-        try touchDirectory(sourceParent, linkChange: isDirectory ? -1 : 0, now: now)
-        try touchDirectory(targetParent, linkChange: isDirectory ? 1 : 0, now: now)
+        try touchDirectory(source.parent, linkChange: isDirectory ? -1 : 0, now: now)
+        try touchDirectory(target.parent, linkChange: isDirectory ? 1 : 0, now: now)
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, moved.id.rawValue])
         try run(
             """
@@ -104,7 +105,7 @@ extension CatalogueWriter {
                 source_inode) VALUES (?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                moved.id.rawValue, sourceParent.rawValue, Data(sourceName), targetParent.rawValue, Data(targetName),
+                moved.id.rawValue, source.parent.rawValue, Data(source.name), target.parent.rawValue, Data(target.name),
                 replaced?.id.rawValue, Int64(bitPattern: sourceInode),
             ])
         return Renamed(moved: moved, replaced: replaced, intent: database.lastInsertedRowID)
@@ -119,15 +120,14 @@ extension CatalogueWriter {
     }
 
     func undoRename(
-        _ renamed: Renamed, from sourceParent: ResourceID, _ sourceName: [UInt8], to targetParent: ResourceID,
-        _ targetName: [UInt8], now: Nanoseconds
+        _ renamed: Renamed, from source: Dentry, to target: Dentry, now: Nanoseconds
     ) throws(CatalogueError) {
         let isDirectory = renamed.moved.kind == .directory
         try run(
             "UPDATE name SET parent = ?, name = ? WHERE parent = ? AND name = ?",
-            [sourceParent.rawValue, Data(sourceName), targetParent.rawValue, Data(targetName)])
-        try touchDirectory(sourceParent, linkChange: isDirectory ? 1 : 0, now: now)
-        try touchDirectory(targetParent, linkChange: isDirectory ? -1 : 0, now: now)
+            [source.parent.rawValue, Data(source.name), target.parent.rawValue, Data(target.name)])
+        try touchDirectory(source.parent, linkChange: isDirectory ? 1 : 0, now: now)
+        try touchDirectory(target.parent, linkChange: isDirectory ? -1 : 0, now: now)
         if let replaced = renamed.replaced {
             try run(
                 """
@@ -137,8 +137,8 @@ extension CatalogueWriter {
                 [replaced.status.rawValue, replaced.linkCount, replaced.changed, now, replaced.id.rawValue])
             try run(
                 "INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)",
-                [targetParent.rawValue, Data(targetName), replaced.id.rawValue])
-            try touchDirectory(targetParent, linkChange: isDirectory ? 1 : 0, now: now)
+                [target.parent.rawValue, Data(target.name), replaced.id.rawValue])
+            try touchDirectory(target.parent, linkChange: isDirectory ? 1 : 0, now: now)
         }
         if let intent = renamed.intent { try finishRename(intent) }
     }

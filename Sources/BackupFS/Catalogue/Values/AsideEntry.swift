@@ -24,7 +24,7 @@ package struct AsideEntry: Sendable, Equatable {
     package var reason: Reason
     package var since: Nanoseconds
     /// Where it is being brought back to; nil as long as nobody has asked for that.
-    package var target: (parent: ResourceID, name: [UInt8])?
+    package var target: Dentry?
 
     package static func == (one: AsideEntry, other: AsideEntry) -> Bool { one.id == other.id }
 }

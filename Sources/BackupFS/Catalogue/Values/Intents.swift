@@ -4,10 +4,8 @@
 package struct RenameIntent: Sendable {
     package var id: Int64
     package var resource: ResourceID
-    package var sourceParent: ResourceID
-    package var sourceName: [UInt8]
-    package var targetParent: ResourceID
-    package var targetName: [UInt8]
+    package var source: Dentry
+    package var target: Dentry
     /// The resource that had the target's name.
     package var replaced: ResourceID?
     /// The two names changed places.
@@ -22,8 +20,7 @@ package struct RenameIntent: Sendable {
 package struct NameIntent: Sendable {
     package var id: Int64
     package var resource: ResourceID
-    package var parent: ResourceID
-    package var name: [UInt8]
+    package var dentry: Dentry
     /// Main had followed, as a process that dies leaves it; a power cut may have taken that back.
     package var isFollowed: Bool
 }

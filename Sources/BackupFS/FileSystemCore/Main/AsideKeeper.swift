@@ -60,7 +60,7 @@ final class AsideKeeper: Sendable {
             try tree.directories.with(parent) { () throws(FileSystemError) in
                 let directory = try tree.directory(parent)
                 let name = try freeName(last, id, in: parent, directory)
-                try catalogue.change(.powerLoss, .beginRestore(id, parent: parent, name: name))
+                try catalogue.change(.powerLoss, .beginRestore(id, Dentry(parent, name)))
                 try main.moveBack(id, entry.path, directory, name)
                 try adopter.takeOver(parent, name)
                 main.removeAsideDirectories(id, entry.path)
@@ -85,8 +85,8 @@ final class AsideKeeper: Sendable {
         _ name: [UInt8], _ id: Int64, in parent: ResourceID, _ directory: Descriptor
     ) throws(FileSystemError) -> [UInt8] {
         func isFree(_ name: [UInt8]) throws(FileSystemError) -> Bool {
-            guard !MainTree.isReserved(parent, name) else { return false }
-            let known = try catalogue.lookup(parent: parent, name: name)
+            guard !Dentry(parent, name).isReserved else { return false }
+            let known = try catalogue.lookup(Dentry(parent, name))
             guard known == nil else { return false }
             return try main.status(directory, name) == nil
         }

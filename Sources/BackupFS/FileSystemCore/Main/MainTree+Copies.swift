@@ -30,7 +30,7 @@ extension MainTree {
 
     /// Gives a main copy those of its file's names that main lacks.
     func nameEverywhere(
-        _ copy: Descriptor, _ id: ResourceID, _ places: [(parent: ResourceID, name: [UInt8])]
+        _ copy: Descriptor, _ id: ResourceID, _ places: [Dentry]
     ) throws(FileSystemError) {
         for place in places {
             _ = try atName(of: id, place) { (directory) throws(FileSystemError) in

@@ -39,18 +39,18 @@ extension MainTree {
     ///
     /// The caller holds the name's directory still; the other names may change meanwhile, and are only looked at. Without
     /// a main copy there is nothing to do: a recovery gives it all its names.
-    func link(_ id: ResourceID, parent: ResourceID, name: [UInt8]) throws(FileSystemError) {
-        let directory = try directory(parent)
+    func link(_ id: ResourceID, _ dentry: Dentry) throws(FileSystemError) {
+        let directory = try directory(dentry.parent)
         let places = try catalogue.locations(of: id)
-        for place in places where !(place.parent == parent && place.name == name) {
+        for place in places where !(place.parent == dentry.parent && place.name == dentry.name) {
             guard let copy = try main.openAny(try self.directory(place.parent), place.name) else { continue }
             let found = try copy.status()
-            if let present = try main.status(directory, name) {
+            if let present = try main.status(directory, dentry.name) {
                 if present.st_ino == found.st_ino, present.st_dev == found.st_dev { return }
-                try clearTheWay(directory, name)
+                try clearTheWay(directory, dentry.name)
             }
             do throws(FileSystemError) {
-                return try main.link(copy, directory, name)
+                return try main.link(copy, directory, dentry.name)
             } catch .main(errno: ENOENT, _) {
                 // Renamed or removed in this moment; another name may do.
             }

@@ -23,11 +23,6 @@ final class MainTree: Sendable {
         self.logger = logger
     }
 
-    /// Whether a name belongs to BackupFS.
-    static func isReserved(_ parent: ResourceID, _ name: [UInt8]) -> Bool {
-        parent == .root && name == MainStorage.reservedName
-    }
-
     /// Runs `body` on the directory and name that a resource has in main, with its names held still.
     ///
     /// nil if the resource has no name (any more). Takes the tree lock shared and the directory's lock.
@@ -50,12 +45,12 @@ final class MainTree: Sendable {
 
     /// Runs `body` on the directory of one name of a resource, held still; nil if the name is not its any more.
     func atName<Value>(
-        of id: ResourceID, _ place: (parent: ResourceID, name: [UInt8]),
+        of id: ResourceID, _ place: Dentry,
         _ body: (Descriptor) throws(FileSystemError) -> Value
     ) throws(FileSystemError) -> Value? {
         try lock.shared { () throws(FileSystemError) in
             try directories.with(place.parent) { () throws(FileSystemError) -> Value? in
-                let row = try catalogue.lookup(parent: place.parent, name: place.name)
+                let row = try catalogue.lookup(Dentry(place.parent, place.name))
                 guard row?.id == id else { return nil }
                 return try body(try directory(place.parent))
             }
@@ -64,17 +59,14 @@ final class MainTree: Sendable {
 
     /// Runs `body`, which moves `names` between two directories, with their names held still.
     ///
-    /// The paths of everything below a directory change with it: if one of the names is a directory, nobody may be using
-    /// a path meanwhile.
+    /// `other` is the second directory if not the last name is in it. The paths of everything below a directory change with
+    /// it: if one of the names is a directory, nobody may be using a path meanwhile.
     func moving(
-        _ names: [(parent: ResourceID, name: [UInt8])], in first: ResourceID, _ second: ResourceID,
-        _ body: () throws(FileSystemError) -> Void
+        _ names: [Dentry], to other: ResourceID? = nil, _ body: () throws(FileSystemError) -> Void
     ) throws(FileSystemError) {
+        guard let first = names.first?.parent, let second = other ?? names.last?.parent else { return }
         func movesDirectory() throws(FileSystemError) -> Bool {
-            for (parent, name) in names {
-                let row = try catalogue.lookup(parent: parent, name: name)
-                if row?.kind == .directory { return true }
-            }
+            for name in names where try catalogue.lookup(name)?.kind == .directory { return true }
             return false
         }
         if try !movesDirectory() {
@@ -94,7 +86,7 @@ final class MainTree: Sendable {
     }
 
     /// The directory that holds a resource's name, and the name; nil if it has none (any more).
-    func location(of id: ResourceID) throws(FileSystemError) -> (parent: ResourceID, name: [UInt8])? {
+    func location(of id: ResourceID) throws(FileSystemError) -> Dentry? {
         try catalogue.location(of: id)
     }
 
@@ -126,7 +118,7 @@ final class MainTree: Sendable {
         for name in path {
             let parent = id
             guard
-                let row = try catalogue.lookup(parent: parent, name: name)
+                let row = try catalogue.lookup(Dentry(parent, name))
             else { throw .catalogue(.noSuchResource) }
             do throws(FileSystemError) {
                 let shown = try forMain(row)

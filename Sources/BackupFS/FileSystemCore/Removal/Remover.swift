@@ -24,18 +24,18 @@ final class Remover: StorageStep {
     /// Delete.3 and Delete.4.
     ///
     /// The caller holds the tree lock and the directory's lock. `intent` says that the resource lives on under another name.
-    func removeFromMain(_ row: Resource, parent: ResourceID, name: [UInt8], intent: Int64? = nil) {
+    func removeFromMain(_ row: Resource, _ dentry: Dentry, intent: Int64? = nil) {
         do throws(FileSystemError) {
-            let live = try catalogue.lookup(parent: parent, name: name)
+            let live = try catalogue.lookup(dentry)
             // A live resource of that name has taken the place in main, and what it replaced is gone.
             if live == nil {
-                let directory = try tree.directory(parent)
+                let directory = try tree.directory(dentry.parent)
                 do throws(FileSystemError) {
                     try reach("unlink.begun")
-                    _ = try main.remove(directory, name, isDirectory: row.kind == .directory)
+                    _ = try main.remove(directory, dentry.name, isDirectory: row.kind == .directory)
                 } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
                     // The catalogue knows of nothing in it: what is there was put behind the mount, and is kept.
-                    try tree.clearTheWay(directory, name)
+                    try tree.clearTheWay(directory, dentry.name)
                 }
             }
             pass("unlink.main")
@@ -69,7 +69,7 @@ final class Remover: StorageStep {
                 let location = try? catalogue.deletedLocation(of: row.id)
                 guard let location else { return postpone(row.id) }
                 tree.directories.with(location.parent) {
-                    removeFromMain(row, parent: location.parent, name: location.name)
+                    removeFromMain(row, Dentry(location.parent, location.name))
                 }
             }
         }

@@ -11,12 +11,7 @@ struct FollowedRenames {
     private struct Moved {
         var inode: UInt64
         /// After so many renames (0: before the first) it had this name.
-        var places: [(since: Int, place: Place)]
-    }
-
-    private struct Place: Hashable {
-        var parent: ResourceID
-        var name: [UInt8]
+        var places: [(since: Int, place: Dentry)]
     }
 
     private let count: Int
@@ -26,10 +21,9 @@ struct FollowedRenames {
     init(_ intents: [RenameIntent]) {
         count = intents.count
         // What has a name now, by its index in `moved`.
-        var named: [Place: Int] = [:]
+        var named: [Dentry: Int] = [:]
         for (index, intent) in intents.enumerated() where intent.sourceInode != 0 {
-            let source = Place(parent: intent.sourceParent, name: intent.sourceName)
-            let target = Place(parent: intent.targetParent, name: intent.targetName)
+            let (source, target) = (intent.source, intent.target)
             let replaced = named[target]
             let mover = named[source] ?? moved.count
             if mover == moved.count { moved.append(Moved(inode: intent.sourceInode, places: [(0, source)])) }
@@ -49,7 +43,7 @@ struct FollowedRenames {
     /// that was renamed itself, and what lies in it is looked at when that rename was repeated. What main has under none of
     /// its names was deleted since, and tells nothing.
     func followed(
-        inode: (ResourceID, [UInt8]) throws(FileSystemError) -> UInt64?
+        inode: (Dentry) throws(FileSystemError) -> UInt64?
     ) throws(FileSystemError) -> Int? {
         // How many of the moved are where they were after so many renames, as differences.
         var changes = [Int](repeating: 0, count: count + 2)
@@ -58,7 +52,7 @@ struct FollowedRenames {
         for one in moved {
             var isPresent = false
             for (index, (since, place)) in one.places.enumerated() {
-                guard let found = try inode(place.parent, place.name) else {
+                guard let found = try inode(place) else {
                     limit = min(limit, one.places.dropFirst().first.map { $0.since - 1 } ?? 0)
                     continue
                 }

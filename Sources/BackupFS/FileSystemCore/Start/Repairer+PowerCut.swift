@@ -18,14 +18,13 @@ extension Repairer {
             pass("repair.directory")
         }
         // When no wrong file has one of the names any more. Without a main copy a recovery gives it all of them.
-        for place in unlinked { try tree.link(place.resource, parent: place.parent, name: place.name) }
+        for place in unlinked { try tree.link(place.resource, place.dentry) }
     }
 
     /// A name that a file with several lacks in main.
     private struct Place {
         var resource: ResourceID
-        var parent: ResourceID
-        var name: [UInt8]
+        var dentry: Dentry
     }
 
     /// Returns the names that files with others lack.
@@ -58,9 +57,9 @@ extension Repairer {
                 logger.warning(
                     "a file that was being created is lost with the power", metadata: ["inode": "\(row.id.rawValue)"])
                 _ = try catalogue.change(
-                    .processCrash, .delete(parent: id, name: name, directory: false, now: currentTime()))
+                    .processCrash, .delete(Dentry(id, name), directory: false, now: currentTime()))
             case .file:
-                if row.linkCount > 1 { unlinked.append(Place(resource: row.id, parent: id, name: name)) }
+                if row.linkCount > 1 { unlinked.append(Place(resource: row.id, dentry: Dentry(id, name))) }
             }
         }
         return unlinked
@@ -105,7 +104,7 @@ extension Repairer {
         _ entry: MainStorage.Entry, in id: ResourceID
     ) throws(FileSystemError) -> ResourceID? {
         try catalogue.deletedResource(
-            parent: id, name: entry.name, mainInode: entry.attributes.inode, changed: entry.attributes.changed)
+            Dentry(id, entry.name), mainInode: entry.attributes.inode, changed: entry.attributes.changed)
     }
 
     /// Removes what was deleted and has come back, a directory with what was deleted in it; false if something else is in it.

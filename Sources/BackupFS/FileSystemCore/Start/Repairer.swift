@@ -53,8 +53,8 @@ final class Repairer: Sendable {
         while !waiting.isEmpty {
             var later: [RenameIntent] = []
             for intent in waiting {
-                guard try tree.existingDirectory(intent.sourceParent) != nil,
-                    try tree.existingDirectory(intent.targetParent) != nil
+                guard try tree.existingDirectory(intent.source.parent) != nil,
+                    try tree.existingDirectory(intent.target.parent) != nil
                 else {
                     later.append(intent)
                     continue
@@ -81,9 +81,9 @@ final class Repairer: Sendable {
 
     /// How many of the recorded renames main has followed, after a power cut.
     private func followedRenames(_ intents: [RenameIntent]) throws(FileSystemError) -> Int {
-        let followed = try FollowedRenames(intents).followed { (parent, name) throws(FileSystemError) in
-            guard let directory = try tree.existingDirectory(parent) else { return nil }
-            return try main.inode(directory, name)
+        let followed = try FollowedRenames(intents).followed { (dentry) throws(FileSystemError) in
+            guard let directory = try tree.existingDirectory(dentry.parent) else { return nil }
+            return try main.inode(directory, dentry.name)
         }
         return followed ?? 0
     }
@@ -91,15 +91,15 @@ final class Repairer: Sendable {
     /// Names that living resources got or lost, and main may not have followed.
     private func repeatNames(mainMayBeTorn: Bool) throws(FileSystemError) {
         for intent in try catalogue.nameIntents() {
-            let live = try catalogue.lookup(parent: intent.parent, name: intent.name)
+            let live = try catalogue.lookup(intent.dentry)
             if intent.isFollowed, !mainMayBeTorn {
                 // Nothing to repeat.
             } else if live?.id == intent.resource {
-                try tree.link(intent.resource, parent: intent.parent, name: intent.name)
+                try tree.link(intent.resource, intent.dentry)
             } else if live == nil,
-                try catalogue.resource(intent.parent)?.status == .created
+                try catalogue.resource(intent.dentry.parent)?.status == .created
             {
-                _ = try main.remove(try tree.directory(intent.parent), intent.name, isDirectory: false)
+                _ = try main.remove(try tree.directory(intent.dentry.parent), intent.dentry.name, isDirectory: false)
             }
             pass("repair.name")
             try tree.sync()
@@ -110,21 +110,21 @@ final class Repairer: Sendable {
     private func repeatRename(_ intent: RenameIntent) throws(FileSystemError) {
         guard let moved = try catalogue.resource(intent.resource), moved.status != .deleted else { return }
         let parents = (
-            try catalogue.resource(intent.sourceParent)?.status, try catalogue.resource(intent.targetParent)?.status
+            try catalogue.resource(intent.source.parent)?.status, try catalogue.resource(intent.target.parent)?.status
         )
         // A directory that was deleted since was empty then: main had followed.
         guard parents.0 != .deleted, parents.1 != .deleted else { return }
-        let source = try tree.directory(intent.sourceParent)
-        let target = try tree.directory(intent.targetParent)
+        let source = try tree.directory(intent.source.parent)
+        let target = try tree.directory(intent.target.parent)
         if intent.isExchange {
             // What is under the source name tells whether main has followed.
-            guard try main.status(source, intent.sourceName).map({ UInt64($0.st_ino) }) ?? 0 == intent.sourceInode
+            guard try main.status(source, intent.source.name).map({ UInt64($0.st_ino) }) ?? 0 == intent.sourceInode
             else { return }
-            return try tree.followExchange(source, intent.sourceName, target, intent.targetName)
+            return try tree.followExchange(source, intent.source.name, target, intent.target.name)
         }
-        if let found = try main.status(source, intent.sourceName), UInt64(found.st_ino) == intent.sourceInode {
+        if let found = try main.status(source, intent.source.name), UInt64(found.st_ino) == intent.sourceInode {
             return try tree.followRename(
-                source, intent.sourceName, target, intent.targetName, isDirectory: moved.kind == .directory,
+                source, intent.source.name, target, intent.target.name, isDirectory: moved.kind == .directory,
                 mayReplace: intent.replaced != nil)
         }
         // Main has followed already, or never had the source. What has the target's name is the moved one, unless it is
@@ -132,10 +132,10 @@ final class Repairer: Sendable {
         guard let replacedID = intent.replaced,
             let replaced = try catalogue.resource(replacedID),
             replaced.mainInode != 0, replaced.mainInode != intent.sourceInode,
-            let found = try main.status(target, intent.targetName), UInt64(found.st_ino) == replaced.mainInode,
-            try catalogue.lookup(parent: intent.targetParent, name: intent.targetName)?.id == moved.id
+            let found = try main.status(target, intent.target.name), UInt64(found.st_ino) == replaced.mainInode,
+            try catalogue.lookup(Dentry(intent.target.parent, intent.target.name))?.id == moved.id
         else { return }
-        try tree.clearTheWay(target, intent.targetName)
+        try tree.clearTheWay(target, intent.target.name)
     }
 
     /// Rows that were made, and whose main copy may not have been.
