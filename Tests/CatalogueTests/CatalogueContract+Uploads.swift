@@ -220,4 +220,23 @@ extension CatalogueContract {
         try catalogue.change(.processCrash, .endMultipartUpload(key: "a", id: "1"))
         #expect(try catalogue.multipartUploads().map { "\($0.key) \($0.id)" } == ["a 2", "b 1"])
     }
+
+    @Test("An upload that has seen main's older time leaves the row the time that a program has set", arguments: all)
+    func timeSetMeanwhile(_ tested: TestedCatalogue) throws {
+        let subject = try ContractSubject(tested)
+        let catalogue = subject.catalogue
+        let file = try subject.stored("a", version: "v1")
+        // The row has its new time, main's copy has it a moment later; an upload looks at both in between.
+        _ = try catalogue.change(
+            .powerLoss,
+            .setAttributes(file.id, list: "none", now: 400) { row, _ in
+                var row = row
+                row.modified = 777
+                return (row, nil)
+            })
+        let seen = try catalogue.row(file.id)
+        try subject.begin("v2", of: file)
+        try subject.commit("v2", of: file, seen: seen, keepsTime: true)
+        #expect(try catalogue.row(file.id).modified == 777)
+    }
 }

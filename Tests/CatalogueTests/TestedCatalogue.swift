@@ -118,7 +118,8 @@ final class ContractSubject {
 
     @discardableResult
     func commit(
-        _ id: String, of row: Resource, seen: Resource? = nil, isStillChanging: Bool = false, now: Nanoseconds = 201
+        _ id: String, of row: Resource, seen: Resource? = nil, isStillChanging: Bool = false, keepsTime: Bool = false,
+        now: Nanoseconds = 201
     ) throws -> CommittedUpload {
         let version = Version(
             id: VersionID(id), resource: row.id, key: "photo~\(id).jpg", size: 3,
@@ -128,7 +129,7 @@ final class ContractSubject {
             .commitUpload(
                 version, main: MainCopy(inode: 9, size: 3, modified: 150), seen: try seen ?? catalogue.row(row.id),
                 now: now
-            ) { isStillChanging })
+            ) { (isStillChanging, keepsTime) })
     }
 
     /// A file that is in both storages.

@@ -268,4 +268,29 @@ struct OverlapTests {
             #expect(system.inMain("b.jpg") == photo(1) && system.inMain("a.jpg") == nil)
         }
     }
+
+    @Test("A time that is being set while an upload looks at main's copy is the file's")
+    func timeDuringUpload() async throws {
+        try await TestFileSystem.run { system in
+            let handle = try system.create("a.jpg")
+            try await system.put(handle, photo(1))
+            let time: Nanoseconds = 1_000_000_000_000_000_000
+            let gate = Gate()
+            system.store.inject(.hold(gate), on: [.put], keys: .prefix("a~"))
+            // The row has it, and main's copy not yet, when the upload looks at both.
+            handle.file.timesChange()
+            _ = try system.core.catalogue.change(
+                .powerLoss,
+                .setAttributes(handle.file.id, list: AccessControlList.access, now: time) { row, list in
+                    AttributeChanges(modified: .to(time)).applied(to: row, list: list, now: time)
+                })
+            async let close: Void = system.core.flush(handle)
+            await gate.reached()
+            handle.file.timesChanged()
+            gate.open()
+            try await close
+            #expect(try system.row(handle.file.id).modified == time)
+            system.core.close(handle)
+        }
+    }
 }

@@ -134,11 +134,12 @@ package protocol CatalogueTransaction {
     /// Write.5: backup has the version; the resource is `created`, the older version is to go.
     ///
     /// `main` is nil if the main copy cannot be trusted. `seen` is the row from before the content was read: times that
-    /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload.
+    /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload, `keepsTime`
+    /// the row its time of modification: a program has set it meanwhile.
     /// If the resource was deleted meanwhile the new object is to go as well. Returns whether an object is to go; nil, with
     /// nothing changed, if the version was given up meanwhile: its object may be gone already.
     func commitUpload(
-        _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, now: Nanoseconds
+        _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, keepsTime: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Bool?
 
     /// The version's object is not wanted: it is removed in the background, whether it exists or not, once the journal has

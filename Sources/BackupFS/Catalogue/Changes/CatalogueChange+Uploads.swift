@@ -17,15 +17,16 @@ package struct BegunUpload: Sendable {
 }
 
 extension CatalogueChange where Outcome == CommittedUpload {
-    /// Write.5: backup has the version; `ordered` says whether main is still changing.
+    /// Write.5: backup has the version; `ordered` says whether main is still changing, and whether the row's time is newer
+    /// than main's was.
     package static func commitUpload(
         _ version: Version, main copy: MainCopy, seen row: Resource, now: Nanoseconds,
-        ordered isStillChanging: @escaping @Sendable () -> Bool
+        ordered: @escaping @Sendable () -> (isStillChanging: Bool, keepsTime: Bool)
     ) -> Self {
         Self { transaction throws(CatalogueError) in
-            let isStillChanging = isStillChanging()
+            let (isStillChanging, keepsTime) = ordered()
             let replaces = try transaction.commitUpload(
-                version, main: copy, seen: row, stillChanging: isStillChanging, now: now)
+                version, main: copy, seen: row, stillChanging: isStillChanging, keepsTime: keepsTime, now: now)
             return CommittedUpload(replaces: replaces, isStillChanging: isStillChanging)
         }
     }

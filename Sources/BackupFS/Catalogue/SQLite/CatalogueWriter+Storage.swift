@@ -74,7 +74,7 @@ extension CatalogueWriter {
     }
 
     func commitUpload(
-        _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, now: Nanoseconds
+        _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, keepsTime: Bool, now: Nanoseconds
     ) throws(CatalogueError) -> Bool? {
         guard try reader.version(version.id)?.state == .uploading else { return nil }
         guard let resource = try reader.resource(version.resource), resource.status != .deleted else {
@@ -87,6 +87,7 @@ extension CatalogueWriter {
         var (modified, mainModified) = (main?.modified ?? resource.modified, main?.modified ?? 0)
         if resource.mainModified != seen.mainModified { mainModified = resource.mainModified }
         if resource.modified != seen.modified { (modified, mainModified) = (resource.modified, resource.modified) }
+        if keepsTime { (modified, mainModified) = (resource.modified, resource.mainModified) }
         try run(
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,

@@ -66,7 +66,11 @@ final class AttributeKeeper: Sendable {
         _ id: ResourceID, _ changes: AttributeChanges, keepingAccessControl: Bool
     ) throws(FileSystemError) -> Attributes {
         let now = currentTime()
-        let file = files.peek(id)
+        let file = files.acquire(id)
+        defer { files.release(file) }
+        // An upload that looks at main's time meanwhile must not take it for the file's.
+        if changes.modified != nil { file.timesChange() }
+        defer { if changes.modified != nil { file.timesChanged() } }
         let updated = try catalogue.change(
             .powerLoss,
             .setAttributes(id, list: AccessControlList.access, now: now) { row, list in
@@ -87,12 +91,12 @@ final class AttributeKeeper: Sendable {
         if cleared != mode { _ = try setAttributes(id, AttributeChanges(mode: cleared)) }
     }
 
-    private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState?) {
+    private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState) {
         let accessed = changes.accessed == nil ? nil : row.accessed.timespec
         let modified = changes.modified == nil ? nil : row.modified.timespec
         do throws(FileSystemError) {
             let mode = changes.mode == nil ? nil : try tree.forMain(row).mode
-            if let descriptor = file?.descriptor ?? (row.id == .root ? main.root : nil) {
+            if let descriptor = file.descriptor ?? (row.id == .root ? main.root : nil) {
                 try main.setAttributes(
                     of: descriptor, mode: mode, uid: changes.uid, gid: changes.gid, accessed: accessed,
                     modified: modified)

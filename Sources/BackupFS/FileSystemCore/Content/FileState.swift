@@ -16,8 +16,13 @@ package final class FileState: Sendable {
         case verification
     }
 
+    /// How often programs have set the file's times; nil while one is just doing so.
+    typealias TimeStamp = UInt64?
+
     private struct State {
         var content = Content<Descriptor>()
+        /// Changes of the file's times that have begun and not ended, and those that have ended.
+        var times = (underWay: 0, done: UInt64(0))
         var upload: SharedWork?
         var recovery: SharedWork?
         var verification: SharedWork?
@@ -74,6 +79,25 @@ package final class FileState: Sendable {
 
     /// The work is over; who comes now begins anew.
     func ended(_ work: Work) { state.withLock { $0[work] = nil } }
+
+    // MARK: Times
+
+    /// A program is setting the file's times: first the row has them, then main's copy.
+    func timesChange() { state.withLock { $0.times.underWay += 1 } }
+
+    /// Both have them, or main's copy could not get them.
+    func timesChanged() {
+        state.withLock { state in
+            state.times.underWay -= 1
+            state.times.done += 1
+        }
+    }
+
+    /// From before main's time is looked at.
+    var timeStamp: TimeStamp { state.withLock { $0.times.underWay == 0 ? $0.times.done : nil } }
+
+    /// Whether what main's time was then may not be what a program has set: the row says it.
+    func hasNewTimes(since stamp: TimeStamp) -> Bool { stamp == nil || timeStamp != stamp }
 
     // MARK: The content
 

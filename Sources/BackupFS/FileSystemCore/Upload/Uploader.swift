@@ -104,6 +104,8 @@ final class Uploader: StorageStep {
         let digests: ContentDigests
         /// Main's copy as it was before it was read: what changes it behind the mount since then is noticed at the next open.
         let seen: MainCopy
+        /// Of the changes of the file's times, from before main's copy was looked at.
+        let times: FileState.TimeStamp
     }
 
     /// One upload; false if the content changed meanwhile.
@@ -142,7 +144,7 @@ final class Uploader: StorageStep {
             return false
         }
         guard isMainWritten else { throw try await dropUnwritten(file, row, descriptor) }
-        return try await commit(file, row, version, reading.seen, stamp: reading.stamp)
+        return try await commit(file, row, version, reading)
     }
 
     /// Reads what is to be uploaded; nil if it changed meanwhile.
@@ -153,6 +155,7 @@ final class Uploader: StorageStep {
         let source = snapshot?.descriptor ?? descriptor
         let (now, isQuiet) = file.content { ($0.stamp, $0.isQuiet) }
         let stamp = snapshot?.stamp ?? now
+        let times = file.timeStamp
         let before = try source.status()
         let size = Int64(before.st_size)
         var seen = MainCopy(try descriptor.status())
@@ -173,7 +176,8 @@ final class Uploader: StorageStep {
         // A write that was half done may be in one half of what was read and not in the other.
         guard snapshot != nil || isQuiet && file.content({ $0.stamp }) == stamp else { return nil }
         return Reading(
-            source: source, stamp: stamp, isSnapshot: snapshot != nil, size: size, digests: digests, seen: seen)
+            source: source, stamp: stamp, isSnapshot: snapshot != nil, size: size, digests: digests, seen: seen,
+            times: times)
     }
 
     /// Before the request: after a kill nobody else would know of the object.
@@ -202,22 +206,21 @@ final class Uploader: StorageStep {
 
     /// Write.5: the row says backup and `created`; false if the version was given up meanwhile.
     private func commit(
-        _ file: FileState, _ row: Resource, _ version: Version, _ copy: MainCopy,
-        stamp: Content<Descriptor>.Stamp
+        _ file: FileState, _ row: Resource, _ version: Version, _ reading: Reading
     ) async throws(FileSystemError) -> Bool {
         // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
         // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
         let done = try await catalogue.changeLater(
             .processCrash,
-            .commitUpload(version, main: copy, seen: row, now: currentTime()) {
-                file.content { $0.uploadCommitting(stamp) }
+            .commitUpload(version, main: reading.seen, seen: row, now: currentTime()) {
+                (file.content { $0.uploadCommitting(reading.stamp) }, file.hasNewTimes(since: reading.times))
             })
         guard let replaces = done.replaces else { return false }
         pass("upload.committed")
         if replaces || done.isStillChanging { catalogue.work.wake() }
         // Main's copy has other bytes by now: the version alone must tell.
         if done.isStillChanging { try await catalogue.becomesDurable() }
-        file.content { $0.uploadCommitted(stamp, copy) }
+        file.content { $0.uploadCommitted(reading.stamp, reading.seen) }
         return true
     }
 
