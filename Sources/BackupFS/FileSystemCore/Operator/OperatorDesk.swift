@@ -97,13 +97,15 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
         _ receive: @Sendable ([LeftoverReport]) async throws -> Void
     ) async throws {
         var position: LeftoverPosition? = .start
+        // What has not been tried, because something else has to be stored first, waits for the same store.
+        let outage = health.isAnswering ? nil : health.lastError
         while let start = position {
             let (found, next) = try await catalogue.ask(.leftovers(from: start, limit: Self.page))
             let rows = found.map { leftover in
                 LeftoverReport(
                     key: displayPath(leftover.path), reason: leftover.reason.text,
                     stored: StoredIn(main: leftover.resource.inMain, backup: leftover.resource.inBackup),
-                    since: date(leftover.since), lastError: leftover.lastError)
+                    since: date(leftover.since), lastError: leftover.lastError ?? outage)
             }
             if !rows.isEmpty { try await receive(rows) }
             position = next
