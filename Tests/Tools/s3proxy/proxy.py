@@ -1,6 +1,7 @@
 """The proxy: each connection of a client, with one of its own to the server."""
 import asyncio
 import json
+import socket
 import time
 
 from .fault import CODES, Fault
@@ -12,6 +13,15 @@ class Unanswered(Exception):
     """There will be no answer to a request."""
 
 
+def bound(port):
+    """A socket on a port of loopback that others of ours may be bound to, too."""
+    result = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    result.bind(("127.0.0.1", port))
+    return result
+
+
 class Proxy:
     def __init__(self, options):
         host, _, port = options.upstream.rpartition(":")
@@ -21,12 +31,16 @@ class Proxy:
         self.fault = Fault()
         self.server = None
         self.clients = set()
+        self.place = None
 
     # The listener
 
     async def listen(self):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", self.port, limit=64 * 1024, backlog=1024)
-        self.port = self.server.sockets[0].getsockname()[1]
+        if self.place is None:
+            # Bound and never listening: while nobody listens the port stays ours, and connections are refused.
+            self.place = bound(self.port)
+            self.port = self.place.getsockname()[1]
+        self.server = await asyncio.start_server(self.serve, sock=bound(self.port), limit=64 * 1024, backlog=1024)
 
     async def set(self, fault):
         self.fault = fault
