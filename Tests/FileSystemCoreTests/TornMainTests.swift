@@ -34,6 +34,8 @@ struct TornMainTests {
             try await system.settle()
             #expect(try system.inBackup("a.jpg") == photo(2))
             #expect(system.memory[acknowledged]?.bytes == photo(1))
+            // It is due when the journal has told that it is not wanted.
+            try await system.core.journal.tellRemovals()
             let due = try #require(
                 try system.core.catalogue.read { reader throws(CatalogueError) in try reader.nextDueRemoval() })
             #expect(due > currentTime() + CatalogueWriter.suspectRetention / 2)
