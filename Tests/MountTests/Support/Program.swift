@@ -78,7 +78,7 @@ struct Hang: Error, CustomStringConvertible {
 
 extension Duration {
     /// How long a test waits for something that should happen soon: a guard against hanging, not a claim about speed.
-    static let patience = Duration.seconds(90)
+    static let patience = Duration.seconds(300)
 }
 
 /// Waits until a condition holds; throws `Hang` if it never does.

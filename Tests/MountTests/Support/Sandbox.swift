@@ -63,7 +63,7 @@ final class Sandbox: Sendable {
     /// `covering`: the mount point is the main directory. `mainSize` makes main a tmpfs of that size.
     static func run(
         _ kind: BackupKind, options: [String] = [], covering: Bool = false, mainSize: String? = nil,
-        startsMounted: Bool = true, patience: Duration = .seconds(240),
+        startsMounted: Bool = true, patience: Duration = .seconds(900),
         _ body: @Sendable (Sandbox) throws -> Void
     ) async throws {
         try await withTaskExecutorPreference(MountThreads.shared) {
