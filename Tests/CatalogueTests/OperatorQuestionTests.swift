@@ -7,7 +7,7 @@ import Testing
 
 @testable import Catalogue
 
-@Suite("The operator's questions to the catalogue", .timeLimit(.minutes(10)))
+@Suite("The operator's questions to the catalogue", .timeLimit(.minutes(40)))
 struct OperatorQuestionTests {
     private static let rows = 20_000
     private let temporary: TemporaryCatalogue

@@ -53,7 +53,7 @@ private final class FakeStore: ObjectStore {
     ) async throws(ObjectStoreError) -> [ListedObject] { [] }
 }
 
-@Suite("Putting a mount together", .timeLimit(.minutes(10)))
+@Suite("Putting a mount together", .timeLimit(.minutes(40)))
 struct AssemblyTests {
     private static let outage = ObjectStoreError.unreachable(reason: "connection refused")
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -46,7 +46,7 @@ private final class Conversation {
     }
 }
 
-@Suite("Control socket", .timeLimit(.minutes(10)))
+@Suite("Control socket", .timeLimit(.minutes(40)))
 struct ControlTests {
     @Test("every question reaches the file system and its answer comes back whole")
     func questions() throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Command
 
-@Suite("The log", .timeLimit(.minutes(10)))
+@Suite("The log", .timeLimit(.minutes(40)))
 struct LogTests {
     private let directory: TemporaryDirectory
     private let descriptor: Descriptor

@@ -9,7 +9,7 @@ import Testing
 @testable import Catalogue
 @testable import FileSystemCore
 
-@Suite("Keys and metadata of objects", .timeLimit(.minutes(10)))
+@Suite("Keys and metadata of objects", .timeLimit(.minutes(40)))
 struct ObjectKeyTests {
     private static let version = VersionID("0a3kq1v7x2mf")
 

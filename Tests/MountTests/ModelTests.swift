@@ -91,7 +91,7 @@ struct ModelTests {
     @Test("Random steps return the same and leave the same as in a native directory")
     func randomSteps() async throws {
         print("Model test: \(stepCount) steps, BACKUPFS_TEST_SEED=\(seed)")
-        try await Sandbox.run(.directory, patience: .seconds(240 + stepCount / 20)) { sandbox in
+        try await Sandbox.run(.directory, patience: .seconds(900 + stepCount / 20)) { sandbox in
             var run = try ModelRun(sandbox)
             try run.run()
             try sandbox.settle()

@@ -8,7 +8,7 @@ import Testing
 struct NotificationTests {
     @Test("A slow download and truncates that fail, of that file and of many others, stop nobody (I10)")
     func failedTruncatesDuringADownload() async throws {
-        try await Sandbox.run(.s3, options: ["--close-timeout", "4s"], patience: .seconds(100)) { sandbox in
+        try await Sandbox.run(.s3, options: ["--close-timeout", "4s"], patience: .seconds(600)) { sandbox in
             let others = 40
             // The larger file's download has the longer deadline: it is under way when the truncate fails.
             try writeFile(sandbox.path("a.bin"), photo(0, size: 16 << 20))

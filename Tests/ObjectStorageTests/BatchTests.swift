@@ -2,7 +2,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Many objects are removed with few requests", .timeLimit(.minutes(10)))
+@Suite("Many objects are removed with few requests", .timeLimit(.minutes(40)))
 struct BatchTests {
     private static func xml(_ content: String) -> [UInt8] {
         Array("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\(content)</DeleteResult>".utf8)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("The first object under a key", .timeLimit(.minutes(10)))
+@Suite("The first object under a key", .timeLimit(.minutes(40)))
 struct CreationTests {
     private static func create(_ store: S3Store, _ bytes: [UInt8]) async throws -> Creation {
         try await store.create("m", bytes, ObjectAttributes(), deadline: .farAway)

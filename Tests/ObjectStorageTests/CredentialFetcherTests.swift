@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Getting credentials", .timeLimit(.minutes(10)))
+@Suite("Getting credentials", .timeLimit(.minutes(40)))
 struct CredentialFetcherTests {
     private static let end = "2099-01-31T12:00:00Z"
     private static let endSeconds: Int64 = 4_073_544_000

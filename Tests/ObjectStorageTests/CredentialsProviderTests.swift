@@ -6,7 +6,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Keeping credentials fresh", .timeLimit(.minutes(10)))
+@Suite("Keeping credentials fresh", .timeLimit(.minutes(40)))
 struct CredentialsProviderTests {
     /// A container's endpoint that numbers what it gives, and a clock to set.
     private final class Source: Sendable {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Healing in the middle of large objects and batches", .timeLimit(.minutes(10)))
+@Suite("Healing in the middle of large objects and batches", .timeLimit(.minutes(40)))
 struct LargeHealingTests {
     enum Change: CaseIterable {
         case region

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Large objects are sent in parts", .timeLimit(.minutes(10)))
+@Suite("Large objects are sent in parts", .timeLimit(.minutes(40)))
 struct MultipartTests {
     private static let bytes = largeBytes((11 << 20) + 17)
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("An outage of the store", .timeLimit(.minutes(10)))
+@Suite("An outage of the store", .timeLimit(.minutes(40)))
 struct OutageTests {
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

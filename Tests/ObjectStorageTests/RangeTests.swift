@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Large objects are read in parts", .timeLimit(.minutes(10)))
+@Suite("Large objects are read in parts", .timeLimit(.minutes(40)))
 struct RangeTests {
     private static let bytes = largeBytes((11 << 20) + 17)
 

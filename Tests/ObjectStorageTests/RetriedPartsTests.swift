@@ -7,7 +7,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Parts are tried again within their call", .timeLimit(.minutes(10)))
+@Suite("Parts are tried again within their call", .timeLimit(.minutes(40)))
 struct RetriedPartsTests {
     private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     private static let bytes = largeBytes((11 << 20) + 17)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Providers and addressing", .timeLimit(.minutes(10)))
+@Suite("Providers and addressing", .timeLimit(.minutes(40)))
 struct S3AddressingTests {
     private static func make(
         _ endpoint: String?, bucket: String = "photos", region: String? = nil, addressing: S3Addressing? = nil,

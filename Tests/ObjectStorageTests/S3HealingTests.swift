@@ -7,7 +7,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Healing by what the server says", .timeLimit(.minutes(10)))
+@Suite("Healing by what the server says", .timeLimit(.minutes(40)))
 struct S3HealingTests {
     private static func error(_ code: String, _ more: String = "") -> [UInt8] {
         Array("<Error><Code>\(code)</Code><Message>CANARY-free</Message>\(more)</Error>".utf8)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Against a real S3 server", .enabled(if: TestedStore.available.contains(.s3)), .timeLimit(.minutes(10)))
+@Suite("Against a real S3 server", .enabled(if: TestedStore.available.contains(.s3)), .timeLimit(.minutes(40)))
 struct S3ServerTests {
     private static let environment = ProcessInfo.processInfo.environment
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("What the S3 store makes of answers", .timeLimit(.minutes(10)))
+@Suite("What the S3 store makes of answers", .timeLimit(.minutes(40)))
 struct S3StoreTests {
     @Test(
         "Each error answer to a put has its meaning",

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("How requests to S3 travel, and end", .timeLimit(.minutes(10)))
+@Suite("How requests to S3 travel, and end", .timeLimit(.minutes(40)))
 struct S3TransferTests {
     @Test("A body that ends too early is no object")
     func truncation() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("What libcurl's verdict means", .timeLimit(.minutes(10)))
+@Suite("What libcurl's verdict means", .timeLimit(.minutes(40)))
 struct TransferFailureTests {
     /// libcurl's words say something else each time: they decide nothing.
     private static func failure(

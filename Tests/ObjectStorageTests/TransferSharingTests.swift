@@ -128,7 +128,7 @@ struct TransferSharingTests {
         #expect(mayMove && all == 5000)
     }
 
-    @Test("With a limit, objects large and small come and go unharmed", .timeLimit(.minutes(10)))
+    @Test("With a limit, objects large and small come and go unharmed", .timeLimit(.minutes(40)))
     func limitedTransfers() async throws {
         let bucket = CannedBucket()
         let options = StoreOptions(partSize: 5 << 20, bandwidthLimit: 40 << 20)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Timeouts of a request", .timeLimit(.minutes(10)))
+@Suite("Timeouts of a request", .timeLimit(.minutes(40)))
 struct TransferTimeoutTests {
     private static let start = ContinuousClock.now
     private static let timeouts = TransferTimeouts(connect: .seconds(5), firstByte: .seconds(20), stall: .seconds(30))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("What a server checks is found out once", .timeLimit(.minutes(10)))
+@Suite("What a server checks is found out once", .timeLimit(.minutes(40)))
 struct UploadProofTests {
     @Test(
         "Each server's own checks are found, and nothing of the trial is left",

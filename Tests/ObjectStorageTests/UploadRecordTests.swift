@@ -5,7 +5,7 @@ import Testing
 
 @testable import ObjectStorage
 
-@Suite("Uploads in parts are on record, and only those on record are aborted", .timeLimit(.minutes(10)))
+@Suite("Uploads in parts are on record, and only those on record are aborted", .timeLimit(.minutes(40)))
 struct UploadRecordTests {
     private static let bytes = largeBytes((5 << 20) * 2 + 17)
 
