@@ -27,7 +27,7 @@ final class FakeOperator: FileSystemOperator {
 
     static func status(reachable: Bool = true, uploads: Int = 0, journal: Int = 0, leftovers: Int = 0) -> StatusReport {
         StatusReport(
-            main: "/srv/photos", mountpoint: "/mnt/photos",
+            place: .init(main: "/srv/photos", mountpoint: "/mnt/photos"),
             backup: .init(url: "s3://b/p", reachable: reachable, lastError: reachable ? nil : "connection refused"),
             resources: .init(creating: 0, created: 12_345, deleted: 4),
             pending: .init(uploads: uploads, removals: 0, journal: journal), leftovers: leftovers, aside: 0,

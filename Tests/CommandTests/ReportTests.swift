@@ -37,7 +37,8 @@ struct ReportTests {
     @Test("the JSON of the status has every key of the command reference")
     func statusJSON() throws {
         let report = StatusReport(
-            main: "/srv/main", mountpoint: nil, backup: .init(url: "s3://b/p", reachable: true, lastError: nil),
+            place: .init(main: "/srv/main", mountpoint: nil),
+            backup: .init(url: "s3://b/p", reachable: true, lastError: nil),
             resources: .init(creating: 1, created: 2, deleted: 3), pending: .init(uploads: 4, removals: 5, journal: 6),
             leftovers: 7, aside: 17, recoveries: .init(done: 8, failed: 9),
             failures: .init(uploads: 12, removals: 13, setAside: 14, catalogue: 15, journal: 16, changesLost: 18),

@@ -180,7 +180,9 @@ struct AsideTests {
             let id = try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.addAside([name], .unknown, of: nil, now: 1)
             }
-            if isMoved { #expect(try system.core.main.moveAside(system.core.main.root, name, [name], id)) }
+            if isMoved {
+                #expect(try system.core.main.moveAside(try MainEntry(system.core.main.root, name), [name], id))
+            }
             try await system.crash()
             try await system.mount()
             #expect(try system.aside() == (isMoved ? [photo(1)] : []))
@@ -189,7 +191,7 @@ struct AsideTests {
             try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.beginRestore(id, Dentry(.root, name))
             }
-            try system.core.main.moveBack(id, [name], system.core.main.root, name)
+            try system.core.main.moveBack(id, [name], try MainEntry(system.core.main.root, name))
             try await system.crash()
             try await system.mount()
             try await system.settle()

@@ -12,16 +12,15 @@ import Testing
 struct FileNameTests {
     private static let wrong = ["", ".", "..", "../victim", "a/b", "/etc", "a\0b"]
 
-    @Test("What is no name of an entry reaches no system call", arguments: wrong)
-    func refused(_ name: String) throws {
-        let text = Array(name.utf8)
-        #expect(!isFileName(text))
-        var isCalled = false
-        let result: Int32 = withName(text) { _ in
-            isCalled = true
-            return 0
+    @Test("What is no name of an entry is no place in main, so it reaches no system call", arguments: wrong)
+    func refused(_ name: String) async throws {
+        try await TestFileSystem.run { system in
+            let root = system.core.main.root
+            #expect(!MainEntry.isName(Array(name.utf8)))
+            #expect(throws: FileSystemError.main(errno: EINVAL, during: "using a name")) {
+                try MainEntry(root, Array(name.utf8))
+            }
         }
-        #expect(result == -1 && errno == EINVAL && !isCalled)
     }
 
     @Test("I11: a deleted row whose name was changed to one outside MAIN removes nothing there")

@@ -36,23 +36,23 @@ struct MainStorageTests {
         symlink(outside, directory.path + "/way-out")
         #expect(throws: FileSystemError.self) { try main.openDirectory([Array("way-out".utf8)]) }
         #expect(throws: FileSystemError.self) { try main.openDirectory([Array("..".utf8)]) }
-        #expect(try main.openFile(main.root, Array("way-out".utf8), writing: false) == nil)
+        #expect(try main.openFile(try MainEntry(main.root, Array("way-out".utf8)), writing: false) == nil)
     }
 
     @Test("A staged file takes its place only if the place is free")
     func placing() throws {
         let main = try MainStorage(path: directory.path)
         let name = Array("photo.jpg".utf8)
-        let existing = try main.createFile(main.root, name, mode: 0o640, uid: getuid(), gid: getgid())
+        let existing = try main.createFile(try MainEntry(main.root, name), mode: 0o640, uid: getuid(), gid: getgid())
         #expect(try existing.status().st_mode & 0o7777 == 0o640)
         _ = try main.createStaged("1")
         #expect(throws: FileSystemError.main(errno: EEXIST, during: "rename")) {
-            try main.place("1", main.root, name)
+            try main.place("1", try MainEntry(main.root, name))
         }
-        #expect(try main.moveAside(main.root, name, [name], 7))
-        try main.place("1", main.root, name)
+        #expect(try main.moveAside(try MainEntry(main.root, name), [name], 7))
+        try main.place("1", try MainEntry(main.root, name))
         #expect(FileManager.default.fileExists(atPath: directory.path + "/.backupfs/aside/7/photo.jpg"))
-        #expect(try main.status(main.root, name)?.st_ino != existing.status().st_ino)
+        #expect(try main.status(try MainEntry(main.root, name))?.st_ino != existing.status().st_ino)
     }
 
     @Test("A directory deeper than the kernel takes in one path can be opened")
@@ -62,7 +62,7 @@ struct MainStorageTests {
         var path: [[UInt8]] = []
         for _ in 0..<20 {
             let parent = try main.openDirectory(path)
-            try main.makeDirectory(parent, name, mode: 0o755, uid: getuid(), gid: getgid())
+            try main.makeDirectory(try MainEntry(parent, name), mode: 0o755, uid: getuid(), gid: getgid())
             path.append(name)
         }
         #expect(try main.openDirectory(path).status().st_mode & S_IFMT == S_IFDIR)

@@ -34,7 +34,7 @@ struct OperatorTests {
         try await TestFileSystem.run { system in
             try await leaveThings(system)
             let status = try await system.core.operatorDesk.status()
-            #expect(status.main == system.main && status.mountpoint == nil)
+            #expect(status.place.main == system.main && status.place.mountpoint == nil)
             #expect(status.backup.url == "memory://test" && status.backup.lastError != nil)
             #expect(status.resources == .init(creating: 1, created: 2, deleted: 1))
             #expect(status.pending.uploads == 1 && status.pending.removals >= 2)

@@ -36,9 +36,9 @@ extension BackupFileSystem {
         try first.check()
         try second.check()
         try tree.moving([first, second]) { () throws(FileSystemError) in
-            let firstDirectory = try tree.directory(first.parent)
-            let secondDirectory = try tree.directory(second.parent)
-            let inode = try main.inode(firstDirectory, first.name)
+            let firstEntry = try tree.entry(first)
+            let secondEntry = try tree.entry(second)
+            let inode = try main.inode(firstEntry)
             // Rename.1
             let intent = try catalogue.change(
                 .powerLoss, .exchange(first, second, sourceInode: inode, now: currentTime()))
@@ -46,7 +46,7 @@ extension BackupFileSystem {
             do throws(FileSystemError) {
                 // Rename.2
                 try reach("exchange.row")
-                try tree.followExchange(firstDirectory, first.name, secondDirectory, second.name)
+                try tree.followExchange(firstEntry, secondEntry)
             } catch {
                 try catalogue.change(
                     .powerLoss, .undoExchange(first, second, intent: intent, now: currentTime()))

@@ -40,8 +40,8 @@ extension BackupFileSystem {
     ) throws(FileSystemError) -> (attributes: Attributes, handle: FileHandle) {
         try admit(nil)
         let (row, descriptor) = try create(.file, dentry, attributes) {
-            (row, directory) throws(FileSystemError) in
-            let copy = try tree.createFile(directory, dentry.name, row)
+            (row, entry) throws(FileSystemError) in
+            let copy = try tree.createFile(entry, row)
             return (copy, UInt64(try copy.status().st_ino))
         }
         let file = files.acquire(row.id)
@@ -55,9 +55,9 @@ extension BackupFileSystem {
         _ dentry: Dentry, _ attributes: NewAttributes
     ) throws(FileSystemError) -> Attributes {
         let (row, _) = try create(.directory, dentry, attributes) {
-            (row, directory) throws(FileSystemError) in
-            try self.tree.createDirectory(directory, dentry.name, row)
-            return ((), try self.main.inode(directory, dentry.name))
+            (row, entry) throws(FileSystemError) in
+            try self.tree.createDirectory(entry, row)
+            return ((), try self.main.inode(entry))
         }
         return try self.attributes(of: row)
     }
@@ -67,9 +67,9 @@ extension BackupFileSystem {
         _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes
     ) throws(FileSystemError) -> Attributes {
         let (row, _) = try create(kind, dentry, attributes) {
-            (row, directory) throws(FileSystemError) in
-            try self.tree.createNode(directory, dentry.name, row)
-            return ((), try self.main.inode(directory, dentry.name))
+            (row, entry) throws(FileSystemError) in
+            try self.tree.createNode(entry, row)
+            return ((), try self.main.inode(entry))
         }
         return try self.attributes(of: row)
     }
@@ -77,7 +77,7 @@ extension BackupFileSystem {
     /// Write.1: the row; Write.2: main storage, by `inMain`; Write.3: the row says main.
     private func create<Made>(
         _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes,
-        inMain: (Resource, Descriptor) throws(FileSystemError) -> (value: Made, inode: UInt64)
+        inMain: (Resource, MainEntry) throws(FileSystemError) -> (value: Made, inode: UInt64)
     ) throws(FileSystemError) -> (Resource, Made) {
         try dentry.check()
         var attributes = attributes
@@ -101,7 +101,7 @@ extension BackupFileSystem {
                     if let value = inherited.lists.first(where: { $0.name == AccessControlList.access })?.value {
                         shown.mode = AccessControlList(value)?.mainMode(row.mode) ?? row.mode
                     }
-                    let made = try inMain(shown, try tree.directory(dentry.parent))
+                    let made = try inMain(shown, try tree.entry(dentry))
                     pass("create.main")
                     // A file's close comes soon, and the next start would see the file.
                     let inode = made.inode
@@ -167,10 +167,10 @@ extension BackupFileSystem {
         from source: Dentry, to target: Dentry,
         noReplace: Bool
     ) throws(FileSystemError) {
-        let sourceDirectory = try tree.directory(source.parent)
-        let targetDirectory = try tree.directory(target.parent)
+        let sourceEntry = try tree.entry(source)
+        let targetEntry = try tree.entry(target)
         // It tells a later start whether main has followed.
-        let inode = try main.inode(sourceDirectory, source.name)
+        let inode = try main.inode(sourceEntry)
         // Rename.1
         let renamed = try catalogue.change(
             .powerLoss,
@@ -182,8 +182,7 @@ extension BackupFileSystem {
         do throws(FileSystemError) {
             try reach("rename.row")
             try tree.followRename(
-                sourceDirectory, source.name, targetDirectory, target.name,
-                isDirectory: renamed.moved.kind == .directory,
+                from: sourceEntry, to: targetEntry, isDirectory: renamed.moved.kind == .directory,
                 mayReplace: renamed.replaced != nil)
         } catch {
             try catalogue.change(

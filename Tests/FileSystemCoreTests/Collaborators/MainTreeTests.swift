@@ -17,7 +17,7 @@ struct MainTreeTests {
         try await Workbench.run { bench in
             let file = try await bench.storedFile("a", photo(1))
             let other = try await bench.storedFile("b", photo(2))
-            let name = try bench.tree.atLocation(of: file.id) { (_, name) throws(FileSystemError) in name }
+            let name = try bench.tree.atLocation(of: file.id) { (entry) throws(FileSystemError) in entry.name }
             #expect(name == bytes("a"))
             let own = try bench.tree.atName(of: file.id, Dentry(.root, bytes("a"))) { (_) throws(FileSystemError) in
                 true
@@ -27,7 +27,7 @@ struct MainTreeTests {
             }
             #expect(own == true && foreign == nil)
             try bench.deleteRow("b")
-            let place = try bench.tree.atLocation(of: other.id) { (_, name) throws(FileSystemError) in name }
+            let place = try bench.tree.atLocation(of: other.id) { (entry) throws(FileSystemError) in entry.name }
             #expect(place == nil)
         }
     }
@@ -72,14 +72,14 @@ struct MainTreeTests {
             close(creat(bench.path + "/d/x", 0o600))
             let inode = try bench.inode("x", in: id)
             let directory = try bench.tree.directory(id)
-            let isMoved = try bench.tree.setAside(directory, bytes("x"), .unknown)
-            let isMovedAgain = try bench.tree.setAside(directory, bytes("x"), .unknown)
+            let isMoved = try bench.tree.setAside(try MainEntry(directory, bytes("x")), .unknown)
+            let isMovedAgain = try bench.tree.setAside(try MainEntry(directory, bytes("x")), .unknown)
             #expect(isMoved && !isMovedAgain)
             let entries = try bench.catalogue.setAside(after: 0, limit: 9)
             #expect(entries.map(\.path) == [[bytes("d"), bytes("x")]])
             let entry = try #require(entries.first)
             let place = try bench.main.openDirectory([bytes("\(entry.id)"), bytes("d")], in: bench.main.aside)
-            #expect(try bench.main.inode(place, bytes("x")) == inode)
+            #expect(try bench.main.inode(try MainEntry(place, bytes("x"))) == inode)
             #expect(bench.counters.now.setAside == 1)
             try bench.commitRecords()
             #expect(try bench.catalogue.unsettledAside().isEmpty)
@@ -90,7 +90,7 @@ struct MainTreeTests {
     func setAsideCopy() async throws {
         try await Workbench.run { bench in
             let file = try await bench.storedFile("a", photo(1))
-            let copy = try #require(try bench.main.openFile(bench.main.root, bytes("a"), writing: false))
+            let copy = try #require(try bench.main.openFile(try MainEntry(bench.main.root, bytes("a")), writing: false))
             #expect(rename(bench.path + "/a", bench.path + "/elsewhere") == 0)
             close(creat(bench.path + "/a", 0o600))
             try bench.tree.setAside(copy, of: file, .damaged)
@@ -108,13 +108,17 @@ struct MainTreeTests {
             unlink(bench.path + "/a")
             _ = try await bench.storedFile("b", photo(2))
             let root = bench.main.root
-            try bench.tree.followRename(root, bytes("a"), root, bytes("b"), isDirectory: false, mayReplace: true)
+            try bench.tree.followRename(
+                from: try MainEntry(root, bytes("a")), to: try MainEntry(root, bytes("b")), isDirectory: false,
+                mayReplace: true)
             #expect(try bench.inode("b") == 0)
             #expect(try bench.catalogue.setAside(after: 0, limit: 9).isEmpty)
             // What no row knows is kept.
             let other = try await bench.storedFile("c", photo(3))
             close(creat(bench.path + "/d", 0o600))
-            try bench.tree.followRename(root, bytes("c"), root, bytes("d"), isDirectory: false, mayReplace: false)
+            try bench.tree.followRename(
+                from: try MainEntry(root, bytes("c")), to: try MainEntry(root, bytes("d")), isDirectory: false,
+                mayReplace: false)
             #expect(try bench.inode("d") == other.mainInode)
             #expect(try bench.catalogue.setAside(after: 0, limit: 9).map(\.path) == [[bytes("d")]])
         }

@@ -24,7 +24,7 @@ struct RepairerTests {
         try await Workbench.run { bench in
             let without = try bench.makeRow("without")
             let with = try bench.makeRow("with")
-            _ = try bench.tree.createFile(bench.main.root, bytes("with"), with)
+            _ = try bench.tree.createFile(try MainEntry(bench.main.root, bytes("with")), with)
             let directory = try bench.makeRow("d", .directory)
             try bench.repairer.repair(mainMayBeTorn: false)
             #expect(throws: FileSystemError.catalogue(.noSuchResource)) { try bench.row(without.id) }
@@ -112,7 +112,9 @@ struct RepairerTests {
             let file = try await bench.storedFile("a", photo(1))
             let fresh = try bench.newFile("b", photo(2))
             let inUse = try bench.use(file.id)
-            inUse.offer(try #require(try bench.main.openFile(bench.main.root, bytes("a"), writing: true)), .compared)
+            inUse.offer(
+                try #require(try bench.main.openFile(try MainEntry(bench.main.root, bytes("a")), writing: true)),
+                .compared)
             try bench.write(inUse, photo(3))
             bench.files.release(inUse)
             try bench.repairer.repair(mainMayBeTorn: true)
@@ -131,7 +133,9 @@ struct RepairerTests {
         try await Workbench.run { bench in
             let file = try await bench.storedFile("a", photo(1))
             let inUse = try bench.use(file.id)
-            inUse.offer(try #require(try bench.main.openFile(bench.main.root, bytes("a"), writing: true)), .compared)
+            inUse.offer(
+                try #require(try bench.main.openFile(try MainEntry(bench.main.root, bytes("a")), writing: true)),
+                .compared)
             try bench.write(inUse, photo(2))
             bench.store.inject(.loseAnswer, on: [.put], count: 1)
             await #expect(throws: FileSystemError.self) {

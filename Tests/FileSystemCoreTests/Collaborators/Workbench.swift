@@ -115,7 +115,7 @@ final class Workbench: Sendable {
     /// A directory: its row, and itself in main.
     func makeDirectory(_ name: String, in parent: ResourceID = .root) throws -> ResourceID {
         let row = try makeRow(name, .directory, in: parent)
-        try tree.createDirectory(try tree.directory(parent), Array(name.utf8), row)
+        try tree.createDirectory(try tree.entry(Dentry(parent, Array(name.utf8))), row)
         try catalogue.change(.processCrash, .markInMain(row.id, inode: try inode(name, in: parent)))
         return row.id
     }
@@ -127,7 +127,7 @@ final class Workbench: Sendable {
     /// It is in use; `release` must follow.
     func newFile(_ name: String, _ bytes: [UInt8], in parent: ResourceID = .root) throws -> FileState {
         let row = try makeRow(name, in: parent)
-        let copy = try tree.createFile(try tree.directory(parent), Array(name.utf8), row)
+        let copy = try tree.createFile(try tree.entry(Dentry(parent, Array(name.utf8))), row)
         try catalogue.change(.processCrash, .markInMain(row.id, inode: UInt64(try copy.status().st_ino)))
         let file = files.acquire(row.id)
         file.load(try catalogue.row(row.id))
@@ -174,7 +174,7 @@ final class Workbench: Sendable {
 
     /// The inode number of what main has under a name; 0 if it has nothing there.
     func inode(_ name: String, in parent: ResourceID = .root) throws -> UInt64 {
-        try main.inode(try tree.directory(parent), Array(name.utf8))
+        try main.inode(try tree.entry(Dentry(parent, Array(name.utf8))))
     }
 
     /// What main holds under a path; nil if nothing.

@@ -10,8 +10,8 @@ enum ReportText {
         let backup = report.backup
         let pending = report.pending
         var rows = [
-            ("main", terminalText(report.main)),
-            ("mounted at", report.mountpoint.map(terminalText) ?? "not mounted"),
+            ("main", terminalText(report.place.main)),
+            ("mounted at", report.place.mountpoint.map(terminalText) ?? "not mounted"),
             ("backup", "\(terminalText(backup.url)) (\(backup.reachable ? "reachable" : "NOT reachable"))"),
             (
                 "resources",

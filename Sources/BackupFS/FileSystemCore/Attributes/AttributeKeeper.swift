@@ -35,8 +35,8 @@ final class AttributeKeeper: Sendable {
         if let file = files.peek(row.id), let descriptor = file.verifiedDescriptor {
             overlay(&result, try descriptor.status())
         } else if row.needsUpload, row.status != .deleted {
-            let status = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                try main.status(directory, name)
+            let status = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+                try main.status(entry)
             }
             if let status = status ?? nil {
                 overlay(&result, status)
@@ -102,13 +102,13 @@ final class AttributeKeeper: Sendable {
                     modified: modified)
                 if modified != nil, row.kind == .file { noteModified(row, try descriptor.status()) }
             } else if row.status != .deleted {
-                _ = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                    guard try main.status(directory, name) != nil else { return }
+                _ = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+                    guard try main.status(entry) != nil else { return }
                     try main.setAttributes(
-                        directory, name, kind: row.kind, mode: mode, uid: changes.uid,
-                        gid: changes.gid, accessed: accessed, modified: modified)
+                        entry, kind: row.kind, mode: mode, uid: changes.uid, gid: changes.gid, accessed: accessed,
+                        modified: modified)
                     guard modified != nil, row.kind == .file else { return }
-                    if let status = try main.status(directory, name) { noteModified(row, status) }
+                    if let status = try main.status(entry) { noteModified(row, status) }
                 }
             }
         } catch {

@@ -61,7 +61,7 @@ final class AsideKeeper: Sendable {
                 let directory = try tree.directory(parent)
                 let name = try freeName(last, id, in: parent, directory)
                 try catalogue.change(.powerLoss, .beginRestore(id, Dentry(parent, name)))
-                try main.moveBack(id, entry.path, directory, name)
+                try main.moveBack(id, entry.path, try MainEntry(directory, name))
                 try adopter.takeOver(parent, name)
                 main.removeAsideDirectories(id, entry.path)
                 try catalogue.change(.powerLoss, .forgetAside(id))
@@ -88,7 +88,7 @@ final class AsideKeeper: Sendable {
             guard !Dentry(parent, name).isReserved else { return false }
             let known = try catalogue.lookup(Dentry(parent, name))
             guard known == nil else { return false }
-            return try main.status(directory, name) == nil
+            return try main.status(try MainEntry(directory, name)) == nil
         }
         if try isFree(name) { return name }
         let addition = Array(" (set aside \(id))".utf8)

@@ -20,12 +20,10 @@ extension MainStorage {
 
     /// Moves what lies under a name into `.backupfs/aside/ID/`, under `path`; false if nothing lies there.
     func moveAside(
-        _ directory: Descriptor, _ name: [UInt8], _ path: [[UInt8]], _ id: Int64
+        _ entry: MainEntry, _ path: [[UInt8]], _ id: Int64
     ) throws(FileSystemError) -> Bool {
-        let place = try asideDirectory(id, path, making: true)
-        let result = withName(name) { source in
-            withName(path.last ?? name) { renameExclusively(directory.number, source, place.number, $0) }
-        }
+        let place = try MainEntry(try asideDirectory(id, path, making: true), path.last ?? entry.name)
+        let result = entry.at { from, name in place.at { renameExclusively(from, name, $0, $1) } }
         guard result != 0 else { return true }
         let code = errno
         removeAsideDirectories(id, path)
@@ -36,16 +34,15 @@ extension MainStorage {
     /// Whether it lies where it was moved to.
     func isAside(_ id: Int64, _ path: [[UInt8]]) throws(FileSystemError) -> Bool {
         guard let name = path.last, let place = try? asideDirectory(id, path, making: false) else { return false }
-        return try status(place, name) != nil
+        return try status(try MainEntry(place, name)) != nil
     }
 
     /// Moves it back, under a name that must be free.
-    func moveBack(_ id: Int64, _ path: [[UInt8]], _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
-        let place = try asideDirectory(id, path, making: false)
+    func moveBack(_ id: Int64, _ path: [[UInt8]], _ entry: MainEntry) throws(FileSystemError) {
+        let place = try MainEntry(try asideDirectory(id, path, making: false), path.last ?? [])
         try check(
-            withName(path.last ?? []) { source in
-                withName(name) { renameExclusively(place.number, source, directory.number, $0) }
-            }, "bringing back what was set aside")
+            place.at { from, name in entry.at { renameExclusively(from, name, $0, $1) } },
+            "bringing back what was set aside")
     }
 
     /// Removes the directories that were made to keep a path, as far as they are empty.
@@ -53,23 +50,23 @@ extension MainStorage {
         let names = [Array("\(id)".utf8)] + path.dropLast()
         for depth in names.indices.reversed() {
             guard let parent = try? openDirectory(Array(names[..<depth]), in: aside),
-                (try? remove(parent, names[depth], isDirectory: true)) != nil
+                (try? remove(try MainEntry(parent, names[depth]), isDirectory: true)) != nil
             else { return }
         }
     }
 
     /// Removes what was set aside, for good; nothing happens if it is not there.
-    func discardAside(_ id: Int64) throws(FileSystemError) { try removeTree(aside, Array("\(id)".utf8)) }
+    func discardAside(_ id: Int64) throws(FileSystemError) { try removeTree(try MainEntry(aside, Array("\(id)".utf8))) }
 
     /// Removes what lies under a name, and everything below it, not following links.
-    private func removeTree(_ parent: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
-        guard let status = try status(parent, name) else { return }
+    private func removeTree(_ entry: MainEntry) throws(FileSystemError) {
+        guard let status = try status(entry) else { return }
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         if isDirectory {
-            let directory = try openDirectory([name], in: parent)
-            for entry in try entries(in: directory) { try removeTree(directory, entry.name) }
+            let directory = try openDirectory([entry.name], in: entry.directory)
+            for child in try entries(in: directory) { try removeTree(try MainEntry(directory, child.name)) }
         }
-        _ = try remove(parent, name, isDirectory: isDirectory)
+        _ = try remove(entry, isDirectory: isDirectory)
     }
 
     /// The directory in `.backupfs/aside/ID/` that holds the last name of `path`.
@@ -77,7 +74,7 @@ extension MainStorage {
         var directory = aside
         for name in [Array("\(id)".utf8)] + path.dropLast() {
             if making {
-                let result = withName(name) { mkdirat(directory.number, $0, 0o700) }
+                let result = try MainEntry(directory, name).at { mkdirat($0, $1, 0o700) }
                 // That the place for it is gone says nothing about the file that a program asked for.
                 if result != 0, errno != EEXIST {
                     throw .main(errno: errno == ENOENT ? EIO : errno, during: "setting aside")

@@ -29,25 +29,25 @@ extension MainStorage {
         var entries: [Entry] = []
         for name in try names(directory) {
             // Removed since the directory was read: not there.
-            if let entry = try entry(directory, name) { entries.append(entry) }
+            if let found = try entry(try MainEntry(directory, name)) { entries.append(found) }
         }
         return entries
     }
 
     /// One entry of an open directory; nil if nothing has the name.
-    func entry(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> Entry? {
-        guard let status = try status(directory, name) else { return nil }
+    func entry(_ entry: MainEntry) throws(FileSystemError) -> Entry? {
+        guard let status = try status(entry) else { return nil }
         let kind = Resource.Kind(modeBits: status.st_mode)
-        let target = kind == .symlink ? try readLink(directory, name) : nil
+        let target = kind == .symlink ? try readLink(entry) : nil
         let hasLinks = kind != .directory && status.st_nlink > 1
         return Entry(
-            name: name, kind: kind, attributes: AdoptedAttributes(status, target: target),
+            name: entry.name, kind: kind, attributes: AdoptedAttributes(status, target: target),
             identity: hasLinks ? Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)) : nil)
     }
 
     /// Removes whatever an earlier daemon left in staging.
     func emptyStaging() throws(FileSystemError) {
-        for name in try names(staging) { _ = try remove(staging, name, isDirectory: false) }
+        for name in try names(staging) { _ = try remove(try MainEntry(staging, name), isDirectory: false) }
     }
 
     private func names(_ directory: Descriptor) throws(FileSystemError) -> [[UInt8]] {
@@ -58,9 +58,9 @@ extension MainStorage {
         }
     }
 
-    private func readLink(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> [UInt8] {
+    private func readLink(_ entry: MainEntry) throws(FileSystemError) -> [UInt8] {
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = withName(name) { readlinkat(directory.number, $0, &target, target.count) }
+        let count = entry.at { readlinkat($0, $1, &target, target.count) }
         guard count >= 0 else { throw .main(errno: errno, during: "readlink") }
         return target[..<count].map { UInt8(bitPattern: $0) }
     }

@@ -91,7 +91,7 @@ package final class MainStorage: Sendable {
         while !remaining.isEmpty {
             var text: [UInt8] = []
             while let name = remaining.first, text.count + name.count < 4000 {
-                guard isFileName(name) else { throw .main(errno: EINVAL, during: "opening a directory") }
+                guard MainEntry.isName(name) else { throw .main(errno: EINVAL, during: "opening a directory") }
                 if !text.isEmpty { text.append(UInt8(ascii: "/")) }
                 text += name
                 remaining.removeFirst()
@@ -102,19 +102,18 @@ package final class MainStorage: Sendable {
     }
 
     func makeDirectory(
-        _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
+        _ entry: MainEntry, mode: UInt32, uid: UInt32, gid: UInt32
     ) throws(FileSystemError) {
         try check(
-            withName(name) { mkdirat(directory.number, $0, mode_t(mode) | 0o700) }, "mkdir")
-        try setOwnerAndMode(directory, name, mode: mode, uid: uid, gid: gid)
+            entry.at { mkdirat($0, $1, mode_t(mode) | 0o700) }, "mkdir")
+        try setOwnerAndMode(entry, mode: mode, uid: uid, gid: gid)
     }
 
     // MARK: Files
 
     /// Opens an existing regular file, for reading and writing if possible; nil if there is none.
-    func openFile(_ directory: Descriptor, _ name: [UInt8], writing: Bool) throws(FileSystemError) -> Descriptor? {
-        guard isFileName(name) else { throw .main(errno: EINVAL, during: "open") }
-        return try openFile(directory, path: name, writing: writing)
+    func openFile(_ entry: MainEntry, writing: Bool) throws(FileSystemError) -> Descriptor? {
+        try openFile(entry.directory, path: entry.name, writing: writing)
     }
 
     private func openFile(
@@ -143,7 +142,7 @@ package final class MainStorage: Sendable {
     /// The names need not be held still: another file has another inode number.
     func openFile(_ path: [[UInt8]], as row: Resource) -> Descriptor? {
         let text = Array(path.joined(separator: [UInt8(ascii: "/")]))
-        guard text.count < 4000, path.allSatisfy(isFileName),
+        guard text.count < 4000, path.allSatisfy(MainEntry.isName),
             let file = try? openFile(root, path: text, writing: false),
             let status = try? file.status(), row.describes(status)
         else { return nil }
@@ -152,15 +151,15 @@ package final class MainStorage: Sendable {
 
     /// Makes a new file; `.main(errno: EEXIST)` if there is something with this name.
     func createFile(
-        _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
+        _ entry: MainEntry, mode: UInt32, uid: UInt32, gid: UInt32
     ) throws(FileSystemError) -> Descriptor {
-        guard isFileName(name) else { throw .main(errno: EINVAL, during: "create") }
         let file = try beneath(
-            directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: (mode & 0o777) | 0o600, during: "create")
+            entry.directory, entry.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: (mode & 0o777) | 0o600,
+            during: "create")
         do throws(FileSystemError) {
             try setOwnerAndMode(file, mode: mode, uid: uid, gid: gid)
         } catch {
-            _ = withName(name) { unlinkat(directory.number, $0, 0) }
+            _ = entry.at { unlinkat($0, $1, 0) }
             throw error
         }
         return file
@@ -176,47 +175,47 @@ package final class MainStorage: Sendable {
     func removeStaged(_ name: String) { unlinkat(staging.number, name, 0) }
 
     /// Moves a finished file from staging to its place, which must be free (EEXIST otherwise).
-    func place(_ stagedName: String, _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
+    func place(_ stagedName: String, _ entry: MainEntry) throws(FileSystemError) {
         try check(
-            withName(name) { renameExclusively(staging.number, stagedName, directory.number, $0) }, "rename")
+            entry.at { renameExclusively(staging.number, stagedName, $0, $1) }, "rename")
     }
 
     /// Makes a symbolic link, pipe, socket or device node.
-    func makeNode(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) {
+    func makeNode(_ entry: MainEntry, _ row: Resource) throws(FileSystemError) {
         if row.kind == .symlink {
             let result = withText(row.target ?? []) { target in
-                withName(name) { symlinkat(target, directory.number, $0) }
+                entry.at { symlinkat(target, $0, $1) }
             }
             try check(result, "symlink")
         } else {
             let mode = row.kind.modeBits | row.mode
-            try check(withName(name) { mknodat(directory.number, $0, mode, dev_t(row.device)) }, "mknod")
+            try check(entry.at { mknodat($0, $1, mode, dev_t(row.device)) }, "mknod")
         }
         try setAttributes(
-            directory, name, kind: row.kind, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil,
+            entry, kind: row.kind, mode: row.mode, uid: row.uid, gid: row.gid, accessed: nil,
             modified: nil)
     }
 
     /// Gives an open file another name; `.main(errno: EEXIST)` if there is something with it, ENOENT if the file has no
     /// name any more.
-    func link(_ file: Descriptor, _ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
-        let result = withName(name) {
-            linkat(AT_FDCWD, "/proc/self/fd/\(file.number)", directory.number, $0, AT_SYMLINK_FOLLOW)
+    func link(_ file: Descriptor, _ entry: MainEntry) throws(FileSystemError) {
+        let result = entry.at {
+            linkat(AT_FDCWD, "/proc/self/fd/\(file.number)", $0, $1, AT_SYMLINK_FOLLOW)
         }
         try check(result, "link")
     }
 
     /// Opens whatever has a name, just to link it; nil if nothing has it.
-    func openAny(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> Descriptor? {
-        let number = withName(name) { openat(directory.number, $0, openForPathOnly | O_NOFOLLOW | O_CLOEXEC) }
+    func openAny(_ entry: MainEntry) throws(FileSystemError) -> Descriptor? {
+        let number = entry.at { openat($0, $1, openForPathOnly | O_NOFOLLOW | O_CLOEXEC) }
         if number < 0, errno == ENOENT { return nil }
         guard number >= 0 else { throw .main(errno: errno, during: "open") }
         return Descriptor(number)
     }
 
     /// Removes a name; false if there was none.
-    func remove(_ directory: Descriptor, _ name: [UInt8], isDirectory: Bool) throws(FileSystemError) -> Bool {
-        let result = withName(name) { unlinkat(directory.number, $0, isDirectory ? AT_REMOVEDIR : 0) }
+    func remove(_ entry: MainEntry, isDirectory: Bool) throws(FileSystemError) -> Bool {
+        let result = entry.at { unlinkat($0, $1, isDirectory ? AT_REMOVEDIR : 0) }
         if result != 0, errno == ENOENT { return false }
         try check(result, isDirectory ? "rmdir" : "unlink")
         return true
@@ -224,11 +223,9 @@ package final class MainStorage: Sendable {
 
     /// Renames, replacing the target; false if the source is not there.
     func rename(
-        _ from: Descriptor, _ fromName: [UInt8], _ to: Descriptor, _ toName: [UInt8]
+        _ source: MainEntry, _ target: MainEntry
     ) throws(FileSystemError) -> Bool {
-        let result = withName(fromName) { source in
-            withName(toName) { renameat(from.number, source, to.number, $0) }
-        }
+        let result = source.at { from, name in target.at { renameat(from, name, $0, $1) } }
         if result != 0, errno == ENOENT { return false }
         try check(result, "rename")
         return true
@@ -236,53 +233,51 @@ package final class MainStorage: Sendable {
 
     /// Lets two names change places; false if one of them is not there.
     func exchange(
-        _ first: Descriptor, _ firstName: [UInt8], _ second: Descriptor, _ secondName: [UInt8]
+        _ first: MainEntry, _ second: MainEntry
     ) throws(FileSystemError) -> Bool {
-        let result = withName(firstName) { one in
-            withName(secondName) { renameExchanging(first.number, one, second.number, $0) }
-        }
+        let result = first.at { directory, name in second.at { renameExchanging(directory, name, $0, $1) } }
         if result != 0, errno == ENOENT { return false }
         try check(result, "rename")
         return true
     }
 
     /// What lies under a name, without following a link; nil if nothing does.
-    func status(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> stat? {
+    func status(_ entry: MainEntry) throws(FileSystemError) -> stat? {
         var status = stat()
-        let result = withName(name) { fstatat(directory.number, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        let result = entry.at { fstatat($0, $1, &status, AT_SYMLINK_NOFOLLOW) }
         if result != 0, errno == ENOENT || errno == ENOTDIR { return nil }
         try check(result, "stat")
         return status
     }
 
     /// The inode number of what lies under a name; 0 if nothing does.
-    func inode(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) -> UInt64 {
-        try status(directory, name).map { UInt64($0.st_ino) } ?? 0
+    func inode(_ entry: MainEntry) throws(FileSystemError) -> UInt64 {
+        try status(entry).map { UInt64($0.st_ino) } ?? 0
     }
 
     /// Sets the owner, mode and times of what lies under a name; each if given.
     func setAttributes(
-        _ directory: Descriptor, _ name: [UInt8], kind: Resource.Kind, mode: UInt32?, uid: UInt32?, gid: UInt32?,
+        _ entry: MainEntry, kind: Resource.Kind, mode: UInt32?, uid: UInt32?, gid: UInt32?,
         accessed: timespec?, modified: timespec?
     ) throws(FileSystemError) {
         if mayChangeOwner, uid != nil || gid != nil {
             try check(
-                withName(name) {
-                    fchownat(directory.number, $0, uid ?? uid_t.max, gid ?? gid_t.max, AT_SYMLINK_NOFOLLOW)
+                entry.at {
+                    fchownat($0, $1, uid ?? uid_t.max, gid ?? gid_t.max, AT_SYMLINK_NOFOLLOW)
                 }, "chown")
         }
-        if let mode, kind != .symlink { try setMode(directory, name, kind, mode) }
+        if let mode, kind != .symlink { try setMode(entry, kind, mode) }
         if accessed != nil || modified != nil {
             let times = [accessed ?? timeThatStays, modified ?? timeThatStays]
-            try check(withName(name) { utimensat(directory.number, $0, times, AT_SYMLINK_NOFOLLOW) }, "utimensat")
+            try check(entry.at { utimensat($0, $1, times, AT_SYMLINK_NOFOLLOW) }, "utimensat")
         }
     }
 
     /// chmod(2) follows symbolic links, and somebody may have put one there: only what is of the kind is changed.
     private func setMode(
-        _ directory: Descriptor, _ name: [UInt8], _ kind: Resource.Kind, _ mode: UInt32
+        _ entry: MainEntry, _ kind: Resource.Kind, _ mode: UInt32
     ) throws(FileSystemError) {
-        guard let found = try openAny(directory, name), try found.status().st_mode & S_IFMT == kind.modeBits else {
+        guard let found = try openAny(entry), try found.status().st_mode & S_IFMT == kind.modeBits else {
             throw .main(errno: ENOENT, during: "chmod")
         }
         try check(chmod("/proc/self/fd/\(found.number)", mode), "chmod")
@@ -307,10 +302,10 @@ package final class MainStorage: Sendable {
     }
 
     private func setOwnerAndMode(
-        _ directory: Descriptor, _ name: [UInt8], mode: UInt32, uid: UInt32, gid: UInt32
+        _ entry: MainEntry, mode: UInt32, uid: UInt32, gid: UInt32
     ) throws(FileSystemError) {
         try setAttributes(
-            directory, name, kind: .directory, mode: mode, uid: uid, gid: gid, accessed: nil, modified: nil)
+            entry, kind: .directory, mode: mode, uid: uid, gid: gid, accessed: nil, modified: nil)
     }
 
     func beneath(

@@ -10,17 +10,17 @@ extension MainTree {
     ///
     /// The outer nil: it has no name (any more). The inner one: main has no copy of it.
     func mainCopy(_ row: Resource) throws(FileSystemError) -> Descriptor?? {
-        let found = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            try main.openFile(directory, name, writing: false)
+        let found = try atLocation(of: row.id) { (entry) throws(FileSystemError) in
+            try main.openFile(entry, writing: false)
         }
         guard case .some(.none) = found, row.linkCount > 1, row.mainInode != 0 else { return found }
         let places = try catalogue.locations(of: row.id)
         var copy: Descriptor?
         for place in places where copy == nil {
             copy =
-                try atName(of: row.id, place) { (directory) throws(FileSystemError) in
-                    guard try main.inode(directory, place.name) == row.mainInode else { return nil }
-                    return try main.openFile(directory, place.name, writing: false)
+                try atName(of: row.id, place) { (entry) throws(FileSystemError) in
+                    guard try main.inode(entry) == row.mainInode else { return nil }
+                    return try main.openFile(entry, writing: false)
                 } ?? nil
         }
         guard let copy else { return found }
@@ -33,8 +33,8 @@ extension MainTree {
         _ copy: Descriptor, _ id: ResourceID, _ places: [Dentry]
     ) throws(FileSystemError) {
         for place in places {
-            _ = try atName(of: id, place) { (directory) throws(FileSystemError) in
-                if try main.status(directory, place.name) == nil { try main.link(copy, directory, place.name) }
+            _ = try atName(of: id, place) { (entry) throws(FileSystemError) in
+                if try main.status(entry) == nil { try main.link(copy, entry) }
             }
         }
     }
@@ -54,13 +54,13 @@ extension MainTree {
     /// by the caller.
     @discardableResult
     func setAside(
-        _ directory: Descriptor, _ name: [UInt8], _ reason: AsideEntry.Reason, of resource: ResourceID? = nil
+        _ entry: MainEntry, _ reason: AsideEntry.Reason, of resource: ResourceID? = nil
     ) throws(FileSystemError) -> Bool {
-        guard try main.status(directory, name) != nil else { return false }
-        let path = main.path(of: directory) + [name]
+        guard try main.status(entry) != nil else { return false }
+        let path = main.path(of: entry.directory) + [entry.name]
         let id = try catalogue.change(.powerLoss, .addAside(path, reason, of: resource, now: currentTime()))
         pass("aside.row")
-        guard try main.moveAside(directory, name, path, id) else {
+        guard try main.moveAside(entry, path, id) else {
             try catalogue.change(.processCrash, .forgetAside(id))
             return false
         }
@@ -76,15 +76,15 @@ extension MainTree {
     /// Moves a main copy that is not to be trusted out of the way, unless its name is another file's by now.
     func setAside(_ copy: Descriptor, of row: Resource, _ reason: AsideEntry.Reason) throws(FileSystemError) {
         let inode = try copy.status().st_ino
-        _ = try atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            guard try main.status(directory, name)?.st_ino == inode else { return }
-            try setAside(directory, name, reason, of: row.id)
+        _ = try atLocation(of: row.id) { (entry) throws(FileSystemError) in
+            guard try main.status(entry)?.st_ino == inode else { return }
+            try setAside(entry, reason, of: row.id)
             noteMissing(row)
         }
     }
 
     /// Moves what the catalogue does not know of out of the way of a new file.
-    func clearTheWay(_ directory: Descriptor, _ name: [UInt8]) throws(FileSystemError) {
-        try setAside(directory, name, .unknown)
+    func clearTheWay(_ entry: MainEntry) throws(FileSystemError) {
+        try setAside(entry, .unknown)
     }
 }

@@ -6,32 +6,32 @@ import Linux
 
 extension MainTree {
     /// Makes a file's new main copy; what the catalogue does not know of under its name is set aside.
-    func createFile(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) -> Descriptor {
+    func createFile(_ entry: MainEntry, _ row: Resource) throws(FileSystemError) -> Descriptor {
         do throws(FileSystemError) {
-            return try main.createFile(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            return try main.createFile(entry, mode: row.mode, uid: row.uid, gid: row.gid)
         } catch .main(errno: EEXIST, _) {
-            try clearTheWay(directory, name)
-            return try main.createFile(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            try clearTheWay(entry)
+            return try main.createFile(entry, mode: row.mode, uid: row.uid, gid: row.gid)
         }
     }
 
     /// Makes a directory; what has its name is set aside.
-    func createDirectory(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) {
+    func createDirectory(_ entry: MainEntry, _ row: Resource) throws(FileSystemError) {
         do throws(FileSystemError) {
-            try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            try main.makeDirectory(entry, mode: row.mode, uid: row.uid, gid: row.gid)
         } catch .main(errno: EEXIST, _) {
-            try clearTheWay(directory, name)
-            try main.makeDirectory(directory, name, mode: row.mode, uid: row.uid, gid: row.gid)
+            try clearTheWay(entry)
+            try main.makeDirectory(entry, mode: row.mode, uid: row.uid, gid: row.gid)
         }
     }
 
     /// Makes a symbolic link, pipe, socket or device node; what has its name is set aside.
-    func createNode(_ directory: Descriptor, _ name: [UInt8], _ row: Resource) throws(FileSystemError) {
+    func createNode(_ entry: MainEntry, _ row: Resource) throws(FileSystemError) {
         do throws(FileSystemError) {
-            try main.makeNode(directory, name, row)
+            try main.makeNode(entry, row)
         } catch .main(errno: EEXIST, _) {
-            try clearTheWay(directory, name)
-            try main.makeNode(directory, name, row)
+            try clearTheWay(entry)
+            try main.makeNode(entry, row)
         }
     }
 
@@ -40,17 +40,17 @@ extension MainTree {
     /// The caller holds the name's directory still; the other names may change meanwhile, and are only looked at. Without
     /// a main copy there is nothing to do: a recovery gives it all its names.
     func link(_ id: ResourceID, _ dentry: Dentry) throws(FileSystemError) {
-        let directory = try directory(dentry.parent)
+        let entry = try entry(dentry)
         let places = try catalogue.locations(of: id)
         for place in places where !(place.parent == dentry.parent && place.name == dentry.name) {
-            guard let copy = try main.openAny(try self.directory(place.parent), place.name) else { continue }
+            guard let copy = try main.openAny(try self.entry(place)) else { continue }
             let found = try copy.status()
-            if let present = try main.status(directory, dentry.name) {
+            if let present = try main.status(entry) {
                 if present.st_ino == found.st_ino, present.st_dev == found.st_dev { return }
-                try clearTheWay(directory, dentry.name)
+                try clearTheWay(entry)
             }
             do throws(FileSystemError) {
-                return try main.link(copy, directory, dentry.name)
+                return try main.link(copy, entry)
             } catch .main(errno: ENOENT, _) {
                 // Renamed or removed in this moment; another name may do.
             }
@@ -59,30 +59,25 @@ extension MainTree {
 
     /// Makes main storage follow a rename that the catalogue has made; also what a start does for a recorded intent.
     func followRename(
-        _ sourceDirectory: Descriptor, _ sourceName: [UInt8], _ targetDirectory: Descriptor, _ targetName: [UInt8],
-        isDirectory: Bool, mayReplace: Bool
+        from source: MainEntry, to target: MainEntry, isDirectory: Bool, mayReplace: Bool
     ) throws(FileSystemError) {
         // What the catalogue does not know of is in the way.
-        if !mayReplace, try main.status(targetDirectory, targetName) != nil {
-            try clearTheWay(targetDirectory, targetName)
-        }
+        if !mayReplace, try main.status(target) != nil { try clearTheWay(target) }
         do throws(FileSystemError) {
-            if try main.rename(sourceDirectory, sourceName, targetDirectory, targetName) { return }
+            if try main.rename(source, target) { return }
             // The source has no main copy: what the target had must not be taken for it.
-            _ = try main.remove(targetDirectory, targetName, isDirectory: isDirectory)
+            _ = try main.remove(target, isDirectory: isDirectory)
         } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
             // Something the catalogue does not know is in the way.
-            try clearTheWay(targetDirectory, targetName)
-            _ = try main.rename(sourceDirectory, sourceName, targetDirectory, targetName)
+            try clearTheWay(target)
+            _ = try main.rename(source, target)
         }
     }
 
     /// Makes main follow an exchange; what only one of the names has there moves to the other.
-    func followExchange(
-        _ first: Descriptor, _ firstName: [UInt8], _ second: Descriptor, _ secondName: [UInt8]
-    ) throws(FileSystemError) {
-        if try main.exchange(first, firstName, second, secondName) { return }
-        if try main.rename(first, firstName, second, secondName) { return }
-        _ = try main.rename(second, secondName, first, firstName)
+    func followExchange(_ first: MainEntry, _ second: MainEntry) throws(FileSystemError) {
+        if try main.exchange(first, second) { return }
+        if try main.rename(first, second) { return }
+        _ = try main.rename(second, first)
     }
 }

@@ -23,11 +23,11 @@ final class MainTree: Sendable {
         self.logger = logger
     }
 
-    /// Runs `body` on the directory and name that a resource has in main, with its names held still.
+    /// Runs `body` on the place that a resource has in main, with its names held still.
     ///
     /// nil if the resource has no name (any more). Takes the tree lock shared and the directory's lock.
     func atLocation<Value>(
-        of id: ResourceID, _ body: (Descriptor, [UInt8]) throws(FileSystemError) -> Value
+        of id: ResourceID, _ body: (MainEntry) throws(FileSystemError) -> Value
     ) throws(FileSystemError) -> Value? {
         try lock.shared { () throws(FileSystemError) in
             while true {
@@ -36,23 +36,23 @@ final class MainTree: Sendable {
                     guard let now = try location(of: id) else { return .some(nil) }
                     // Moved to another directory before its lock was ours: once more.
                     guard now.parent == seen.parent else { return nil }
-                    return try body(try directory(now.parent), now.name)
+                    return try body(try entry(now))
                 }
                 if let result { return result }
             }
         }
     }
 
-    /// Runs `body` on the directory of one name of a resource, held still; nil if the name is not its any more.
+    /// Runs `body` on one place of a resource, held still; nil if the name is not its any more.
     func atName<Value>(
         of id: ResourceID, _ place: Dentry,
-        _ body: (Descriptor) throws(FileSystemError) -> Value
+        _ body: (MainEntry) throws(FileSystemError) -> Value
     ) throws(FileSystemError) -> Value? {
         try lock.shared { () throws(FileSystemError) in
             try directories.with(place.parent) { () throws(FileSystemError) -> Value? in
                 let row = try catalogue.lookup(Dentry(place.parent, place.name))
                 guard row?.id == id else { return nil }
-                return try body(try directory(place.parent))
+                return try body(try entry(place))
             }
         }
     }
@@ -90,6 +90,11 @@ final class MainTree: Sendable {
         try catalogue.location(of: id)
     }
 
+    /// The place in main of a name in the catalogue, its directory made again if somebody removed it behind the mount.
+    func entry(_ dentry: Dentry) throws(FileSystemError) -> MainEntry {
+        try MainEntry(try directory(dentry.parent), dentry.name)
+    }
+
     /// The directory of main that a resource's names are in, made again if somebody removed it behind the mount.
     func directory(_ id: ResourceID) throws(FileSystemError) -> Descriptor {
         guard let path = try catalogue.path(of: id) else {
@@ -122,7 +127,7 @@ final class MainTree: Sendable {
             else { throw .catalogue(.noSuchResource) }
             do throws(FileSystemError) {
                 let shown = try forMain(row)
-                try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
+                try main.makeDirectory(try MainEntry(directory, name), mode: shown.mode, uid: row.uid, gid: row.gid)
                 logger.warning(
                     "a directory was missing in main and was made again", metadata: ["inode": "\(row.id.rawValue)"])
             } catch .main(errno: EEXIST, _) {
@@ -156,8 +161,8 @@ final class MainTree: Sendable {
     /// Bytes of the main copy: a file that was never in backup has none in its row.
     func size(_ file: FileState?, _ row: Resource) -> Int64 {
         if let descriptor = file?.descriptor, let status = try? descriptor.status() { return Int64(status.st_size) }
-        let found = try? atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            try main.status(directory, name)
+        let found = try? atLocation(of: row.id) { (entry) throws(FileSystemError) in
+            try main.status(entry)
         }
         return (found ?? nil).flatMap { $0 }.map { Int64($0.st_size) } ?? row.size
     }

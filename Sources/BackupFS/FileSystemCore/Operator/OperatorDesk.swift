@@ -52,7 +52,7 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
         let counts = try await catalogue.ask(.counts)
         let counters = counters.now
         return StatusReport(
-            main: tree.main.path, mountpoint: known.withLock { $0.mountPoint },
+            place: .init(main: tree.main.path, mountpoint: known.withLock { $0.mountPoint }),
             backup: .init(
                 url: store.location, reachable: health.isAnswering,
                 lastError: health.lastError),

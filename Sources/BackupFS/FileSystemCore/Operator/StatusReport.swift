@@ -1,9 +1,7 @@
 /// How a file system is doing: what `backupfs status` shows.
 package struct StatusReport: Codable, Sendable, Equatable {
-    /// The main directory, absolute.
-    package var main: String
-    /// Where it is mounted, absolute; nil if it is not.
-    package var mountpoint: String?
+    /// Where it is; its fields stand beside the others in the JSON.
+    package var place: Place
     /// The backup storage.
     package var backup: Backup
     /// How many resources are in each state.
@@ -24,12 +22,11 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var objects: ObjectReport?
 
     package init(
-        main: String, mountpoint: String?, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
+        place: Place, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
         aside: Int, recoveries: Recoveries, failures: Failures, adoption: Adoption,
         objects: ObjectReport? = nil
     ) {
-        self.main = main
-        self.mountpoint = mountpoint
+        self.place = place
         self.backup = backup
         self.resources = resources
         self.pending = pending
@@ -41,10 +38,23 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.objects = objects
     }
 
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        place = try Place(from: decoder)
+        backup = try container.decode(Backup.self, forKey: .backup)
+        resources = try container.decode(Resources.self, forKey: .resources)
+        pending = try container.decode(Pending.self, forKey: .pending)
+        leftovers = try container.decode(Int.self, forKey: .leftovers)
+        aside = try container.decode(Int.self, forKey: .aside)
+        recoveries = try container.decode(Recoveries.self, forKey: .recoveries)
+        failures = try container.decode(Failures.self, forKey: .failures)
+        adoption = try container.decode(Adoption.self, forKey: .adoption)
+        objects = try container.decodeIfPresent(ObjectReport.self, forKey: .objects)
+    }
+
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(main, forKey: .main)
-        try container.encode(mountpoint, forKey: .mountpoint)
+        try place.encode(to: encoder)
         try container.encode(backup, forKey: .backup)
         try container.encode(resources, forKey: .resources)
         try container.encode(pending, forKey: .pending)
@@ -58,6 +68,29 @@ package struct StatusReport: Codable, Sendable, Equatable {
 }
 
 extension StatusReport {
+    private enum CodingKeys: String, CodingKey {
+        case backup, resources, pending, leftovers, aside, recoveries, failures, adoption, objects
+    }
+
+    /// The main directory, and where it is mounted.
+    package struct Place: Codable, Sendable, Equatable {
+        /// The main directory, absolute.
+        package var main: String
+        /// Where it is mounted, absolute; nil if it is not.
+        package var mountpoint: String?
+
+        package init(main: String, mountpoint: String?) {
+            self.main = main
+            self.mountpoint = mountpoint
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(main, forKey: .main)
+            try container.encode(mountpoint, forKey: .mountpoint)
+        }
+    }
+
     /// The backup storage and how its last answer was.
     package struct Backup: Codable, Sendable, Equatable {
         /// The storage without secrets: `s3://bucket/prefix` or `file:///dir`.

@@ -181,17 +181,17 @@ final class Recoverer: StorageStep {
         let places = try catalogue.locations(of: file.id)
         var isPlaced = false
         for (index, place) in places.enumerated() {
-            let mayGoOn = try tree.atName(of: file.id, place) { (directory) throws(FileSystemError) in
+            let mayGoOn = try tree.atName(of: file.id, place) { (entry) throws(FileSystemError) in
                 guard isPlaced || file.descriptor == nil else { return false }
-                if let found = try main.status(directory, place.name) {
+                if let found = try main.status(entry) {
                     // Another name of the new copy, made by a link at the same time.
                     if found.st_ino == (try staged.status().st_ino) { return true }
-                    try tree.clearTheWay(directory, place.name)
+                    try tree.clearTheWay(entry)
                 }
                 if index == places.count - 1 {
-                    try main.place(stagedName, directory, place.name)
+                    try main.place(stagedName, entry)
                 } else {
-                    try main.link(staged, directory, place.name)
+                    try main.link(staged, entry)
                 }
                 pass("recover.placed")
                 if !isPlaced { try noteMainCopy(file, staged) }
@@ -211,17 +211,17 @@ final class Recoverer: StorageStep {
         let places = try catalogue.locations(of: row.id)
         var adopted: Descriptor?
         for place in places where adopted == nil {
-            let found = try tree.atName(of: row.id, place) { (directory) throws(FileSystemError) in
-                try main.openFile(directory, place.name, writing: false)
+            let found = try tree.atName(of: row.id, place) { (entry) throws(FileSystemError) in
+                try main.openFile(entry, writing: false)
             }
             // Compared with no name held still: others need them meanwhile.
             guard let candidate = found ?? nil, try Int64(candidate.status().st_size) == version.size,
                 try await hasContent(candidate, of: version, deadline: deadline)
             else { continue }
             let inode = try candidate.status().st_ino
-            let isTaken = try tree.atName(of: row.id, place) { (directory) throws(FileSystemError) in
+            let isTaken = try tree.atName(of: row.id, place) { (entry) throws(FileSystemError) in
                 if file.descriptor != nil { return true }
-                guard try main.status(directory, place.name)?.st_ino == inode else { return false }
+                guard try main.status(entry)?.st_ino == inode else { return false }
                 try noteMainCopy(file, candidate)
                 adopted = candidate
                 return false

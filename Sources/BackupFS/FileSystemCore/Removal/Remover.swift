@@ -29,13 +29,13 @@ final class Remover: StorageStep {
             let live = try catalogue.lookup(dentry)
             // A live resource of that name has taken the place in main, and what it replaced is gone.
             if live == nil {
-                let directory = try tree.directory(dentry.parent)
+                let entry = try tree.entry(dentry)
                 do throws(FileSystemError) {
                     try reach("unlink.begun")
-                    _ = try main.remove(directory, dentry.name, isDirectory: row.kind == .directory)
+                    _ = try main.remove(entry, isDirectory: row.kind == .directory)
                 } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST, EISDIR, ENOTDIR].contains(code) {
                     // The catalogue knows of nothing in it: what is there was put behind the mount, and is kept.
-                    try tree.clearTheWay(directory, dentry.name)
+                    try tree.clearTheWay(entry)
                 }
             }
             pass("unlink.main")

@@ -34,7 +34,7 @@ final class Adopter: Sendable {
     ///
     /// The caller holds the name still, or nobody uses the file system yet.
     func takeOver(_ parent: ResourceID, _ name: [UInt8]) throws(FileSystemError) {
-        guard let entry = try main.entry(try tree.directory(parent), name) else { return }
+        guard let entry = try main.entry(try tree.entry(Dentry(parent, name))) else { return }
         var linked: [MainStorage.Identity: ResourceID] = [:]
         for directory in try adopt([entry], in: parent, &linked, isFirst: false) {
             guard let path = try catalogue.path(of: directory.id) else { continue }

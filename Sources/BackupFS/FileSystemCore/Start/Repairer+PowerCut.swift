@@ -39,7 +39,7 @@ extension Repairer {
                 continue
             }
             if try isAnother(entry, directory, row) {
-                try tree.clearTheWay(directory, entry.name)
+                try tree.clearTheWay(try MainEntry(directory, entry.name))
             } else {
                 missing[entry.name] = nil
             }
@@ -49,9 +49,9 @@ extension Repairer {
             switch row.kind {
             case .directory:
                 let shown = try tree.forMain(row)
-                try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
+                try main.makeDirectory(try MainEntry(directory, name), mode: shown.mode, uid: row.uid, gid: row.gid)
             case .symlink, .fifo, .socket, .character, .block:
-                try main.makeNode(directory, name, try tree.forMain(row))
+                try main.makeNode(try MainEntry(directory, name), try tree.forMain(row))
             case .file where try isNowhere(row):
                 // Its creation was never acknowledged by a close, and no storage has a byte of it.
                 logger.warning(
@@ -73,7 +73,7 @@ extension Repairer {
     ) throws(FileSystemError) -> Bool {
         guard entry.kind == row.kind else { return true }
         guard row.kind == .file, row.linkCount > 1, row.inBackup, row.mainInode != 0 else { return false }
-        return try main.status(directory, entry.name).map { UInt64($0.st_ino) } != row.mainInode
+        return try main.status(try MainEntry(directory, entry.name)).map { UInt64($0.st_ino) } != row.mainInode
     }
 
     /// Whether no storage can have a byte of the file: nobody was told that it is kept.
@@ -97,7 +97,9 @@ extension Repairer {
             return try adopter.takeOver(id, entry.name)
         }
         // What is left in a directory that was deleted had been moved out of it before.
-        if try !removeReturned(deleted, entry, directory) { try tree.setAside(directory, entry.name, .unacknowledged) }
+        if try !removeReturned(deleted, entry, directory) {
+            try tree.setAside(try MainEntry(directory, entry.name), .unacknowledged)
+        }
     }
 
     private func deletedResource(
@@ -111,13 +113,15 @@ extension Repairer {
     private func removeReturned(
         _ id: ResourceID, _ entry: MainStorage.Entry, _ directory: Descriptor
     ) throws(FileSystemError) -> Bool {
-        guard entry.kind == .directory else { return try main.remove(directory, entry.name, isDirectory: false) }
+        guard entry.kind == .directory else {
+            return try main.remove(try MainEntry(directory, entry.name), isDirectory: false)
+        }
         let below = try main.openDirectory([entry.name], in: directory)
         for child in try main.entries(in: below) {
             if let deleted = try deletedResource(child, in: id) { _ = try removeReturned(deleted, child, below) }
         }
         do throws(FileSystemError) {
-            return try main.remove(directory, entry.name, isDirectory: true)
+            return try main.remove(try MainEntry(directory, entry.name), isDirectory: true)
         } catch .main(errno: let code, _) where [ENOTEMPTY, EEXIST].contains(code) {
             return false
         }

@@ -83,7 +83,7 @@ final class Repairer: Sendable {
     private func followedRenames(_ intents: [RenameIntent]) throws(FileSystemError) -> Int {
         let followed = try FollowedRenames(intents).followed { (dentry) throws(FileSystemError) in
             guard let directory = try tree.existingDirectory(dentry.parent) else { return nil }
-            return try main.inode(directory, dentry.name)
+            return try main.inode(try MainEntry(directory, dentry.name))
         }
         return followed ?? 0
     }
@@ -99,7 +99,7 @@ final class Repairer: Sendable {
             } else if live == nil,
                 try catalogue.resource(intent.dentry.parent)?.status == .created
             {
-                _ = try main.remove(try tree.directory(intent.dentry.parent), intent.dentry.name, isDirectory: false)
+                _ = try main.remove(try tree.entry(intent.dentry), isDirectory: false)
             }
             pass("repair.name")
             try tree.sync()
@@ -114,17 +114,17 @@ final class Repairer: Sendable {
         )
         // A directory that was deleted since was empty then: main had followed.
         guard parents.0 != .deleted, parents.1 != .deleted else { return }
-        let source = try tree.directory(intent.source.parent)
-        let target = try tree.directory(intent.target.parent)
+        let source = try tree.entry(intent.source)
+        let target = try tree.entry(intent.target)
         if intent.isExchange {
             // What is under the source name tells whether main has followed.
-            guard try main.status(source, intent.source.name).map({ UInt64($0.st_ino) }) ?? 0 == intent.sourceInode
+            guard try main.status(source).map({ UInt64($0.st_ino) }) ?? 0 == intent.sourceInode
             else { return }
-            return try tree.followExchange(source, intent.source.name, target, intent.target.name)
+            return try tree.followExchange(source, target)
         }
-        if let found = try main.status(source, intent.source.name), UInt64(found.st_ino) == intent.sourceInode {
+        if let found = try main.status(source), UInt64(found.st_ino) == intent.sourceInode {
             return try tree.followRename(
-                source, intent.source.name, target, intent.target.name, isDirectory: moved.kind == .directory,
+                from: source, to: target, isDirectory: moved.kind == .directory,
                 mayReplace: intent.replaced != nil)
         }
         // Main has followed already, or never had the source. What has the target's name is the moved one, unless it is
@@ -132,10 +132,10 @@ final class Repairer: Sendable {
         guard let replacedID = intent.replaced,
             let replaced = try catalogue.resource(replacedID),
             replaced.mainInode != 0, replaced.mainInode != intent.sourceInode,
-            let found = try main.status(target, intent.target.name), UInt64(found.st_ino) == replaced.mainInode,
+            let found = try main.status(target), UInt64(found.st_ino) == replaced.mainInode,
             try catalogue.lookup(Dentry(intent.target.parent, intent.target.name))?.id == moved.id
         else { return }
-        try tree.clearTheWay(target, intent.target.name)
+        try tree.clearTheWay(target)
     }
 
     /// Rows that were made, and whose main copy may not have been.
@@ -144,25 +144,25 @@ final class Repairer: Sendable {
     private func finishCreations(mainMayBeTorn: Bool) throws(FileSystemError) {
         let unfinished = try catalogue.creating()
         for row in unfinished where !row.inMain && (mainMayBeTorn || !row.needsUpload) {
-            let isThere = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                let found = try main.status(directory, name).map { $0.st_mode & S_IFMT }
+            let isThere = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+                let found = try main.status(entry).map { $0.st_mode & S_IFMT }
                 switch row.kind {
                 case .file: return found == S_IFREG
                 case .directory:
                     if found == S_IFDIR { return true }
-                    if found != nil { try tree.clearTheWay(directory, name) }
+                    if found != nil { try tree.clearTheWay(entry) }
                     let shown = try tree.forMain(row)
-                    try main.makeDirectory(directory, name, mode: shown.mode, uid: row.uid, gid: row.gid)
+                    try main.makeDirectory(entry, mode: shown.mode, uid: row.uid, gid: row.gid)
                 case .symlink, .fifo, .socket, .character, .block:
                     if found == row.kind.modeBits { return true }
-                    if found != nil { try tree.clearTheWay(directory, name) }
-                    try main.makeNode(directory, name, try tree.forMain(row))
+                    if found != nil { try tree.clearTheWay(entry) }
+                    try main.makeNode(entry, try tree.forMain(row))
                 }
                 return true
             }
             pass("repair.creation")
-            let inode = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                try main.inode(directory, name)
+            let inode = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+                try main.inode(entry)
             }
             try catalogue.change(
                 .processCrash,
@@ -191,17 +191,17 @@ final class Repairer: Sendable {
     private func distrustUnacknowledged() throws(FileSystemError) {
         let synced = try catalogue.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
         for row in try catalogue.aheadOfBackup() {
-            let isSettled = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
+            let isSettled = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
                 // Unchanged since main was last synced: it is on the disk as programs wrote it.
-                guard let status = try main.status(directory, name) else { return false }
+                guard let status = try main.status(entry) else { return false }
                 return Nanoseconds(status.st_ctim) < synced
             }
             if isSettled == true { continue }
             if try mayBeAcknowledged(row) { continue }
             // The version in backup is the last acknowledged one and is the file; or that is one whose upload was begun, if
             // its object is there, which the next upload or read asks.
-            _ = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-                try tree.setAside(directory, name, .unacknowledged, of: row.id)
+            _ = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+                try tree.setAside(entry, .unacknowledged, of: row.id)
             }
             pass("repair.aside")
             try catalogue.change(.processCrash, .distrust(row, now: currentTime()))
@@ -214,8 +214,8 @@ final class Repairer: Sendable {
     private func mayBeAcknowledged(_ row: Resource) throws(FileSystemError) -> Bool {
         let begun = try catalogue.versions(of: row.id).filter { $0.state == .uploading }
         guard !begun.isEmpty else { return false }
-        let found = try tree.atLocation(of: row.id) { (directory, name) throws(FileSystemError) in
-            try main.openFile(directory, name, writing: false)
+        let found = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+            try main.openFile(entry, writing: false)
         }
         guard let copy = found ?? nil, let size = try? copy.status().st_size,
             let digests = try? ContentDigests(ofFile: copy.number, length: Int64(size), .content)

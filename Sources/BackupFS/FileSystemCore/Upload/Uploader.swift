@@ -255,8 +255,8 @@ final class Uploader: StorageStep {
         do throws(FileSystemError) { try reach("upload.main") } catch { return .success(false) }
         guard fdatasync(descriptor.number) == 0 else { return .success(false) }
         guard file.content({ $0.isNameNew }) else { return .success(true) }
-        let isSynced = try? tree.atLocation(of: file.id) { (directory, _) throws(FileSystemError) in
-            fsync(directory.number) == 0
+        let isSynced = try? tree.atLocation(of: file.id) { (entry) throws(FileSystemError) in
+            fsync(entry.directory.number) == 0
         }
         file.content { $0.nameSynced() }
         // Without a name (any more) there is nothing to lose.
