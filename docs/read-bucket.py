@@ -3,7 +3,7 @@
 
 usage: read-bucket.py s3://BUCKET/PREFIX DIRECTORY    credentials and endpoint as for every AWS tool (AWS_ENDPOINT_URL)
 """
-import base64, gzip, hashlib, json, os, sys
+import base64, gzip, hashlib, json, os, re, sys
 
 import boto3
 
@@ -11,33 +11,54 @@ KINDS = {"fifo": 0o010000, "character": 0o020000, "block": 0o060000, "socket": 0
 ROOT = 1
 
 
+def segments(s3, bucket, prefix):
+    """The records of the newest segments that lead from a base to an end without a gap, the base's first."""
+    place, widest = f"{prefix}.backupfs/journal/", {}
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
+    for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+        if name := re.fullmatch(r"(\d+)-(\d+)~(\d+)~(\w+)~(\d+)\.jsonl\.gz", key[len(place):]):
+            number, first, epoch, owner, attempt = name.groups()
+            end = int(epoch), owner, int(number), int(attempt)
+            widest[end] = min(widest.get(end, (int(first), key)), (int(first), key))
+    for end in sorted(widest, reverse=True):
+        chain, wanted = [], None
+        while end in widest:
+            body = s3.get_object(Bucket=bucket, Key=widest[end][1])["Body"].read()
+            head, *records, _ = [json.loads(line) for line in gzip.decompress(body).splitlines()]
+            if wanted not in (None, head.get("sealedSHA256") or base64.b64encode(hashlib.sha256(body).digest()).decode()):
+                break
+            chain.insert(0, records)
+            if "previous" not in head:
+                return [record for records in chain for record in records]
+            number, epoch, owner, attempt = head["previous"].split("~")
+            end, wanted = (int(epoch), owner, int(number), int(attempt)), head["previousSHA256"]
+    sys.exit("there is no journal that is whole")
+
+
 def journal(s3, bucket, prefix):
     """What the segments say in the end: resources by number, names by directory, extended attributes by resource."""
     resources, names, xattrs = {}, {}, {}
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}.backupfs/journal/")
-    for key in sorted(entry["Key"] for page in pages for entry in page.get("Contents", [])):
-        for line in gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()).splitlines():
-            record = json.loads(line)
-            gone = record.get("removed", False)
-            if record["entity"] == "resource":
-                table, at, value = resources, record["resource"] if gone else record["state"]["id"], record.get("state")
-            elif record["entity"] == "name":
-                table, at = names.setdefault(record["owner"], {}), base64.b64decode(record["name"])
-                value = record.get("resource")
-            else:
-                table, at = xattrs.setdefault(record["owner"], {}), record["attribute"]
-                value = None if gone else base64.b64decode(record["value"])
-            if gone:
-                table.pop(at, None)
-            else:
-                table[at] = value
+    for record in segments(s3, bucket, prefix):
+        name = record["name"].encode() if "name" in record else base64.b64decode(record.get("name64", ""))
+        if record["entity"] == "resource":
+            table, at, value = resources, record["id"], record
+        elif record["entity"] == "name":
+            table, at, value = names.setdefault(record["parent"], {}), name, record.get("id")
+        elif record["entity"] == "xattr":
+            table, at, value = xattrs.setdefault(record["id"], {}), name, base64.b64decode(record.get("value", ""))
+        else:
+            continue
+        if record.get("removed"):
+            table.pop(at, None)
+        else:
+            table[at] = value
     return resources, names, xattrs
 
 
 def make(s3, bucket, prefix, state, path):
     """Makes one file, link or node, with the bytes that the journal gives the checksum of."""
     if state["kind"] == "symlink":
-        return os.symlink(base64.b64decode(state["target"]), path)
+        return os.symlink(state["target"] if "target" in state else base64.b64decode(state["target64"]), path)
     if state["kind"] != "file":
         return os.mknod(path, KINDS[state["kind"]] | state["mode"], state.get("device", 0))
     if "key" not in state:

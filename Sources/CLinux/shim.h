@@ -57,6 +57,9 @@ static inline uint64_t backupfs_mount_identifier(int file) {
     return 0;
 }
 
+// A file in memory, closed by exec.
+static inline int backupfs_memory_file(void) { return (int)syscall(SYS_memfd_create, "backupfs", 1u /* MFD_CLOEXEC */); }
+
 static inline int backupfs_sync_file_system(int file) { return (int)syscall(SYS_syncfs, file); }
 static inline ssize_t backupfs_copy_range(int source, int64_t *from, int target, int64_t *to, size_t length) {
     return syscall(SYS_copy_file_range, source, from, target, to, length, 0u);

@@ -138,46 +138,99 @@ extension CatalogueContract {
         try subject.rename("link", to: "other")
         let taken = try subject.create("taken back")
         try catalogue.change(.processCrash, .undoCreate(taken.id, now: 1))
-        let batch = try #require(try catalogue.journalBatch(limit: 1000))
-        #expect(try JournalSegment.decode(JournalSegment.encode(batch.records)) == batch.records)
+        let records = try catalogue.waitingRecords()
+        let header = SegmentHeader(
+            catalogue: "c", first: 1, id: SegmentID(number: 1, epoch: subject.epoch, attempt: 1), previous: nil,
+            lastChange: 1, pending: nil, time: 0)
+        #expect(try readSegment(.memory(writeSegment(header, records))).records == records)
         let name = bytes("a\n\u{1F4F7}.jpg")
-        #expect(batch.records.contains(.name(parent: 1, name: name, resource: file.id.rawValue)))
-        #expect(batch.records.contains(.removedName(parent: 1, name: bytes("link"))))
-        #expect(batch.records.contains(.erasedResource(id: taken.id.rawValue)))
-        #expect(batch.records.contains(.xattr(resource: file.id.rawValue, name: "user.note", value: [0, 255])))
-        let states = batch.records.compactMap { record in
+        #expect(records.contains(.name(parent: 1, name: name, resource: file.id.rawValue)))
+        #expect(records.contains(.removedName(parent: 1, name: bytes("link"))))
+        #expect(records.contains(.erasedResource(id: taken.id.rawValue)))
+        #expect(records.contains(.xattr(resource: file.id.rawValue, name: bytes("user.note"), value: [0, 255])))
+        #expect(Set(records.map(\.entity)).count == records.count)
+        let states = records.compactMap { record in
             if case .resource(let state) = record, state.id == file.id.rawValue { state } else { nil }
         }
-        #expect(states.map(\.key) == ["photo~v1.jpg"] && states.map(\.version) == ["v1"])
+        #expect(states.map(\.content?.key) == ["photo~v1.jpg"] && states.map(\.content?.id) == ["v1"])
+        #expect(states.first?.content?.point?.epoch == subject.epoch.number)
     }
 
-    @Test(
-        "Segments: numbers rise with what is stored, the begun one is known, and what came meanwhile stays",
-        arguments: all)
+    @Test("A segment that is stored ends what waits, and leaves what came meanwhile", arguments: all)
     func segments(_ tested: TestedCatalogue) async throws {
         let subject = try ContractSubject(tested)
         let catalogue = subject.catalogue
         try subject.create("a")
-        for _ in 1...2 { #expect(try catalogue.change(.powerLoss, .beginSegment) == 1) }
-        #expect(try catalogue.setting(Setting.journalBegun) == "1" && catalogue.setting(Setting.journal) == nil)
-        let few = try #require(try catalogue.journalBatch(limit: 1))
-        let batch = try #require(try catalogue.journalBatch(limit: 1000))
+        try catalogue.change(.powerLoss, .set([Setting.journalBase: "needed"]))
         let last = try catalogue.lastJournalEntry()
-        #expect(few.records.count == 1 && batch.through == last)
-        #expect(try catalogue.newestJournalEntry() == last)
+        #expect(try catalogue.newestJournalEntry() == last && !catalogue.waitingRecords().isEmpty)
         try subject.create("b")
-        try catalogue.change(.powerLoss, .endSegment(1, batch))
+        let link = SegmentHeader.Link(
+            id: SegmentID(number: 1, epoch: subject.epoch, attempt: 1), sha256: Array(repeating: 7, count: 32))
+        try catalogue.change(.powerLoss, .endSegment(link, through: last))
         #expect(try catalogue.journalEntries(through: last) == 0)
-        let rest = try #require(try catalogue.journalBatch(limit: 1000))
-        #expect(rest.records.contains { if case .name(_, bytes("b"), _) = $0 { true } else { false } })
-        #expect(!rest.records.contains { if case .name(_, bytes("a"), _) = $0 { true } else { false } })
-        #expect(try catalogue.change(.powerLoss, .beginSegment) == 2)
-        try catalogue.change(.powerLoss, .endSegment(2, rest))
-        #expect(try catalogue.journalBatch(limit: 1000) == nil && catalogue.lastJournalEntry() == 0)
-        #expect(try catalogue.newestJournalEntry() == rest.through)
+        #expect(try catalogue.setting(Setting.journal) == "\(link.id)")
+        #expect(try catalogue.setting(Setting.journalBase) == nil)
+        let rest = try catalogue.waitingRecords()
+        #expect(rest.contains { if case .name(_, bytes("b"), _) = $0 { true } else { false } })
+        #expect(!rest.contains { if case .name(_, bytes("a"), _) = $0 { true } else { false } })
+        let newest = try catalogue.newestJournalEntry()
+        try catalogue.change(.powerLoss, .endSegment(link, through: newest))
+        #expect(try catalogue.waitingRecords().isEmpty && catalogue.lastJournalEntry() == 0)
         try subject.reopen()
-        #expect(try subject.catalogue.change(.powerLoss, .beginSegment) == 3)
+        #expect(try subject.catalogue.newestJournalEntry() == newest)
         #expect(try await subject.catalogue.ask(.counts).pendingJournal == 0)
+    }
+
+    @Test(
+        "Everything is told at once: what is, what was deleted with its content, and nothing that left none",
+        arguments: all)
+    func everything(_ tested: TestedCatalogue) async throws {
+        let subject = try ContractSubject(tested)
+        let catalogue = subject.catalogue
+        let file = try subject.stored("a", version: "v1")
+        let (deleted, gone) = (try subject.stored("b", version: "v2"), try subject.create("c"))
+        _ = try catalogue.change(.powerLoss, .setXattr(file.id, "user.note", [1], mode: .any, now: 300))
+        try subject.delete("b", now: 200)
+        try subject.delete("c", now: 200)
+        let records = try await catalogue.askAtLength(
+            CatalogueQuestion { reader throws(CatalogueError) in
+                var records: [JournalRecord] = []
+                try reader.everything { records.append($0) }
+                return records
+            })
+        let entities = Set(records.map(\.entity))
+        #expect(
+            entities == [
+                .resource(1), .resource(file.id.rawValue), .resource(deleted.id.rawValue),
+                .name(parent: 1, name: bytes("a")), .xattr(resource: file.id.rawValue, name: bytes("user.note")),
+            ])
+        #expect(!entities.contains(.resource(gone.id.rawValue)) && records.allSatisfy { !$0.isRemoval })
+        let last = records.compactMap { record in
+            if case .resource(let state) = record { state.deletion?.dentry } else { nil }
+        }
+        #expect(last == [Dentry(.root, bytes("b"))])
+    }
+
+    @Test("The earliest upload whose end is not known is known, by the moment at which it began", arguments: all)
+    func earliestUpload(_ tested: TestedCatalogue) throws {
+        let subject = try ContractSubject(tested)
+        let catalogue = subject.catalogue
+        func earliest() throws -> ChangePoint? {
+            try catalogue.answer { reader throws(CatalogueError) in try reader.earliestUpload() }
+        }
+        #expect(try earliest() == nil)
+        let (one, other) = (try subject.create("a"), try subject.create("b"))
+        try subject.begin("v1", of: one)
+        let change = try catalogue.newestJournalEntry()
+        try subject.create("c")
+        try subject.begin("v2", of: other)
+        let later = try catalogue.newestJournalEntry()
+        let first = try earliest()
+        #expect(change < later && first == ChangePoint(epoch: subject.epoch.number, change: change))
+        try subject.commit("v1", of: one)
+        #expect(try earliest() == ChangePoint(epoch: subject.epoch.number, change: later))
+        #expect(try catalogue.version(VersionID("v1"))?.point?.change == change)
     }
 
     @Test(

@@ -11,7 +11,7 @@ enum Golden {
     /// `sqlite3 MAIN/.backupfs/catalogue.sqlite .dump` and never changed once its migration has shipped.
     static let stages = [
         "1 resources", "2 followed intents", "3 counting", "4 edges", "5 operators", "6 multipart uploads",
-        "7 removal after journal",
+        "7 removal after journal", "8 journal as a log",
     ]
 
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")

@@ -16,6 +16,8 @@ enum TestedCatalogue: String, CaseIterable {
 /// A catalogue in a directory of its own, removed at the end: seen through its protocol only.
 final class ContractSubject {
     let directory: URL
+    /// In which its uploads begin.
+    let epoch = Epoch(4, VersionID("0a3kq1v7x2mf"))
     private let descriptor: Int32
     private let tested: TestedCatalogue
     private(set) var catalogue: any ResourceCatalogue
@@ -47,7 +49,7 @@ final class ContractSubject {
     @discardableResult
     func create(
         _ name: String, _ kind: Resource.Kind = .file, in parent: ResourceID = .root, now: Nanoseconds = 100,
-        lists: [(name: String, value: [UInt8])] = []
+        lists: [(name: XattrName, value: [UInt8])] = []
     ) throws -> Resource {
         let target = kind == .symlink ? Array("a b".utf8) : nil
         return try catalogue.change(
@@ -113,7 +115,8 @@ final class ContractSubject {
         let version = Version(
             id: VersionID(id), resource: row.id, key: "photo~\(id).jpg", size: 3,
             sha256: Array(repeating: content, count: 32), state: .uploading)
-        return try catalogue.change(.processCrash, .beginUpload(version, now: now) { _ in isSameKey })
+        return try catalogue.change(
+            .processCrash, .beginUpload(version, epoch: epoch.number, now: now) { _ in isSameKey })
     }
 
     @discardableResult
@@ -143,9 +146,9 @@ final class ContractSubject {
 
     /// The journal has told all that it has to tell: removals need not wait for it (I15).
     func tellAll() throws {
-        while let batch = try catalogue.journalBatch(limit: 100) {
-            try catalogue.change(.powerLoss, .endSegment(1, batch))
-        }
+        let link = SegmentHeader.Link(
+            id: SegmentID(number: 1, epoch: epoch, attempt: 1), sha256: Array(repeating: 7, count: 32))
+        try catalogue.change(.powerLoss, .endSegment(link, through: try catalogue.lastJournalEntry()))
         while try catalogue.change(.processCrash, .releaseRemovals(limit: 100)) {}
     }
 

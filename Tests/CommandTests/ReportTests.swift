@@ -39,7 +39,8 @@ struct ReportTests {
         let report = StatusReport(
             place: .init(main: "/srv/main", mountpoint: nil),
             backup: .init(url: "s3://b/p", reachable: true, lastError: nil),
-            resources: .init(creating: 1, created: 2, deleted: 3), pending: .init(uploads: 4, removals: 5, journal: 6),
+            resources: .init(creating: 1, created: 2, deleted: 3),
+            pending: .init(uploads: 4, removals: 5, journal: 6, journalLag: 1.5),
             leftovers: 7, aside: 17, recoveries: .init(done: 8, failed: 9),
             failures: .init(uploads: 12, removals: 13, setAside: 14, catalogue: 15, journal: 16, changesLost: 18),
             adoption: .init(files: 10, backedUp: 11),
@@ -48,11 +49,11 @@ struct ReportTests {
         #expect(
             String(decoding: json, as: UTF8.self)
                 == #"{"adoption":{"backedUp":11,"files":10},"aside":17,"backup":{"lastError":null,"reachable":true,"#
-                + #""url":"s3://b/p"},"failures":{"catalogue":15,"changesLost":18,"journal":16,"removals":13,"setAside":14,"#
+                + #""takenOver":null,"url":"s3://b/p"},"failures":{"catalogue":15,"changesLost":18,"journal":16,"removals":13,"setAside":14,"#
                 + #""uploads":12},"leftovers":7,"main":"/srv/main","mountpoint":null,"#
                 + #""objects":{"damaged":0,"finishedAt":null,"missing":0,"objects":0,"startedAt":"2023-11-14T22:13:20.000Z","#
                 + #""unknown":0},"#
-                + #""pending":{"journal":6,"removals":5,"uploads":4},"recoveries":{"done":8,"failed":9},"#
+                + #""pending":{"journal":6,"journalLag":1.5,"removals":5,"uploads":4},"recoveries":{"done":8,"failed":9},"#
                 + #""resources":{"created":2,"creating":1,"deleted":3}}"#)
         #expect(try ReportCoding.decode(StatusReport.self, from: json) == report)
     }

@@ -17,6 +17,8 @@ package enum StoreFault: Sendable {
     case hold(Gate)
     /// The store behind does it, then the answer waits at the gate; `.deadlineExceeded` as above.
     case holdAnswer(Gate)
+    /// It goes when it is the turn of this owner.
+    case inTurn(Turns, owner: Int)
 }
 
 /// An object store with faults that tests set while it runs.
@@ -188,6 +190,10 @@ package final class FaultyStore: ObjectStore {
             let answer = try await request()
             guard await gate.pass(deadline: deadline) else { throw .deadlineExceeded(reason: "the answer was held") }
             return answer
+        case .inTurn(let turns, let owner):
+            await turns.take(owner)
+            defer { turns.done() }
+            return try await request()
         }
     }
 

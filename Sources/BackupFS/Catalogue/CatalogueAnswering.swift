@@ -156,12 +156,12 @@ extension CatalogueAnswering {
     }
 
     /// The names of a resource's extended attributes.
-    package func xattrNames(_ id: ResourceID) throws(Failure) -> [String] {
+    package func xattrNames(_ id: ResourceID) throws(Failure) -> [XattrName] {
         try answer { reader throws(CatalogueError) in try reader.xattrNames(id) }
     }
 
     /// The value of an extended attribute; nil if it is not set.
-    package func xattr(_ id: ResourceID, _ name: String) throws(Failure) -> [UInt8]? {
+    package func xattr(_ id: ResourceID, _ name: XattrName) throws(Failure) -> [UInt8]? {
         try answer { reader throws(CatalogueError) in try reader.xattr(id, name) }
     }
 
@@ -188,11 +188,6 @@ extension CatalogueAnswering {
     /// What was under way when the last daemon ended: on its way aside, or back.
     package func unsettledAside() throws(Failure) -> [AsideEntry] {
         try answer { reader throws(CatalogueError) in try reader.unsettledAside() }
-    }
-
-    /// What has to be shipped next: up to `limit` entries of the outbox, the latest state of each entity once.
-    package func journalBatch(limit: Int) throws(Failure) -> JournalBatch? {
-        try answer { reader throws(CatalogueError) in try reader.journalBatch(limit: limit) }
     }
 
     /// The row, deleted or not; throws `.noSuchResource` if there never was one.

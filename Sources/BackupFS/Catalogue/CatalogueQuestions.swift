@@ -146,10 +146,10 @@ package protocol CatalogueQuestions {
     func setting(_ key: String) throws(CatalogueError) -> String?
 
     /// The names of a resource's extended attributes.
-    func xattrNames(_ id: ResourceID) throws(CatalogueError) -> [String]
+    func xattrNames(_ id: ResourceID) throws(CatalogueError) -> [XattrName]
 
     /// The value of an extended attribute; nil if it is not set.
-    func xattr(_ id: ResourceID, _ name: String) throws(CatalogueError) -> [UInt8]?
+    func xattr(_ id: ResourceID, _ name: XattrName) throws(CatalogueError) -> [UInt8]?
 
     /// The version row with this number.
     func version(_ id: VersionID) throws(CatalogueError) -> Version?
@@ -177,6 +177,12 @@ package protocol CatalogueQuestions {
     /// Those of the keys that are on record, whatever is to become of their objects.
     func knownKeys(_ keys: [String]) throws(CatalogueError) -> Set<String>
 
-    /// What has to be shipped next: up to `limit` entries of the outbox, the latest state of each entity once.
-    func journalBatch(limit: Int) throws(CatalogueError) -> JournalBatch?
+    /// Tells the state of every entity that changed and was not shipped, each once.
+    func journal(_ receive: (JournalRecord) -> Void) throws(CatalogueError)
+
+    /// Tells the state of everything that is, but for what was deleted and has no content left.
+    func everything(_ receive: (JournalRecord) -> Void) throws(CatalogueError)
+
+    /// The earliest moment at which an upload began whose end is not known; nil if all have ended.
+    func earliestUpload() throws(CatalogueError) -> ChangePoint?
 }

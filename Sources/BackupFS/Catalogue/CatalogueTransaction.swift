@@ -126,9 +126,10 @@ package protocol CatalogueTransaction {
     /// The version that is about to be uploaded: a crash leaves this row, and with it the key to clean up.
     ///
     /// Returns the version of an earlier attempt instead if that failed with the same content and `isSameKey`: bytes of
-    /// it that arrive late then change nothing. Other earlier attempts are abandoned; `leavesWork` if there were some.
+    /// it that arrive late then change nothing. Other earlier attempts are abandoned; `leavesWork` if there were some. `epoch`
+    /// is the number of the epoch in which it begins.
     func beginUpload(
-        _ version: Version, now: Nanoseconds, isSameKey: (Version) -> Bool
+        _ version: Version, epoch: Int64, now: Nanoseconds, isSameKey: (Version) -> Bool
     ) throws(CatalogueError) -> (version: Version, leavesWork: Bool)
 
     /// Write.5: backup has the version; the resource is `created`, the older version is to go.
@@ -225,10 +226,10 @@ package protocol CatalogueTransaction {
     func updateAttributes(_ changed: Resource) throws(CatalogueError)
 
     /// Sets an extended attribute.
-    func setXattr(_ id: ResourceID, _ name: String, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError)
+    func setXattr(_ id: ResourceID, _ name: XattrName, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError)
 
     /// Removes an extended attribute; false if it was not set.
-    func removeXattr(_ id: ResourceID, _ name: String, now: Nanoseconds) throws(CatalogueError) -> Bool
+    func removeXattr(_ id: ResourceID, _ name: XattrName, now: Nanoseconds) throws(CatalogueError) -> Bool
 
     /// Notes that something is about to be set aside; returns its number.
     func addAside(
@@ -254,6 +255,12 @@ package protocol CatalogueTransaction {
     /// The object that a row names is back; nothing happens if it names another one by now.
     func noteReturn(of version: Version) throws(CatalogueError)
 
-    /// The batch is in backup: its entries are done.
-    func shipped(_ batch: JournalBatch) throws(CatalogueError)
+    /// Has the journal tell of a resource as if it had changed.
+    func tell(_ id: ResourceID) throws(CatalogueError)
+
+    /// Every change up to the one with this number is in backup.
+    func shipped(through last: Int64) throws(CatalogueError)
+
+    /// Forgets a setting of this catalogue.
+    func unset(_ key: String) throws(CatalogueError)
 }

@@ -26,6 +26,9 @@ package protocol ResourceCatalogue: CatalogueAnswering, Sendable where Failure =
     /// Answers a question that may take longer, after the ones before it, on no thread of the caller's.
     func ask<Answer>(_ question: CatalogueQuestion<Answer>) async throws(CatalogueError) -> Answer
 
+    /// Answers a question that may take minutes, and that no other one waits for but those of this kind.
+    func askAtLength<Answer>(_ question: CatalogueQuestion<Answer>) async throws(CatalogueError) -> Answer
+
     /// Changes the catalogue and waits, on this thread, until the change is committed.
     func change<Outcome>(
         _ durability: Durability, _ change: CatalogueChange<Outcome>

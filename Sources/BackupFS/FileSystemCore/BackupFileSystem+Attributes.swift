@@ -24,22 +24,24 @@ extension BackupFileSystem {
     package func clearSetID(_ id: ResourceID) throws(FileSystemError) { try attributeKeeper.clearSetID(id) }
 
     /// The value of an extended attribute.
-    package func xattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
+    package func xattr(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) -> [UInt8] {
         try attributeKeeper.xattr(id, name)
     }
 
     /// The names of all extended attributes that were set.
-    package func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [String] { try attributeKeeper.xattrNames(id) }
+    package func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [XattrName] {
+        try attributeKeeper.xattrNames(id)
+    }
 
     /// Sets an extended attribute.
     package func setXattr(
-        _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
+        _ id: ResourceID, _ name: XattrName, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
         try attributeKeeper.setXattr(id, name, value, mode: mode)
     }
 
     /// Removes an extended attribute.
-    package func removeXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) {
+    package func removeXattr(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) {
         try attributeKeeper.removeXattr(id, name)
     }
 

@@ -36,7 +36,7 @@ package final class BackupFileSystem: StorageStep {
         let health = StoreHealth(store: store, catalogue: catalogue)
         let intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
         self.logger = logger
-        claim = PrefixClaim(catalogue: catalogue, store: store, main: main, health: health)
+        claim = PrefixClaim(catalogue: catalogue, store: store, health: health, logger: logger)
         attributeKeeper = AttributeKeeper(
             catalogue: catalogue, tree: tree, files: files, store: store, logger: logger)
         let storages = Storages(
@@ -44,10 +44,10 @@ package final class BackupFileSystem: StorageStep {
         recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)
         uploader = Uploader(
             storages: storages, claim: claim, recoverer: recoverer, counters: counters, logger: logger)
-        remover = Remover(storages: storages, intents: intents, counters: counters, logger: logger)
+        remover = Remover(storages: storages, claim: claim, intents: intents, counters: counters, logger: logger)
         journal = JournalShipper(
-            settings: settings, catalogue: catalogue, store: store, health: health, claim: claim, counters: counters,
-            logger: logger)
+            settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,
+            claim: claim, counters: counters, logger: logger)
         let slots = BackgroundSlots()
         let scrub = ScrubSchedule(
             scrubber: Scrubber(storages: storages, claim: claim, logger: logger), slots: slots, logger: logger)
@@ -63,7 +63,10 @@ package final class BackupFileSystem: StorageStep {
                     uploader: uploader, remover: remover, claim: claim, slots: slots, counters: counters,
                     logger: logger),
                 removals: DueRemovals(catalogue: catalogue, remover: remover, health: health, counters: counters),
-                journal: journal, scrub: scrub, tree: tree, intents: intents, logger: logger),
+                journal: journal,
+                compactor: JournalCompactor(
+                    journal: journal, settings: settings, catalogue: catalogue, logger: logger),
+                scrub: scrub, tree: tree, intents: intents, logger: logger),
             intents: intents, journal: journal, health: health, logger: logger)
     }
 

@@ -57,15 +57,14 @@ enum AttributeHandlers {
 
     static func xattr(_ raw: fuse_req_t?, _ inode: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ size: Int) {
         serve(raw) { (server, _) throws(FileSystemError) in
-            let name = String(decoding: bytes(name), as: UTF8.self)
-            return .now(sized(try server.fileSystem.xattr(ResourceID(inode), name), size))
+            .now(sized(try server.fileSystem.xattr(ResourceID(inode), XattrName(bytes(name))), size))
         }
     }
 
     static func xattrNames(_ raw: fuse_req_t?, _ inode: fuse_ino_t, _ size: Int) {
         serve(raw) { (server, _) throws(FileSystemError) in
             let names = try server.fileSystem.xattrNames(ResourceID(inode))
-            return .now(sized(names.flatMap { Array($0.utf8) + [0] }, size))
+            return .now(sized(names.flatMap { $0.bytes + [0] }, size))
         }
     }
 
@@ -78,14 +77,14 @@ enum AttributeHandlers {
         serve(raw) { (server, _) throws(FileSystemError) in
             let value = UnsafeBufferPointer(start: value, count: size).map { UInt8(bitPattern: $0) }
             try server.fileSystem.setXattr(
-                ResourceID(inode), String(decoding: bytes(name), as: UTF8.self), value, mode: mode)
+                ResourceID(inode), XattrName(bytes(name)), value, mode: mode)
             return .now(.success)
         }
     }
 
     static func removeXattr(_ raw: fuse_req_t?, _ inode: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
         serve(raw) { (server, _) throws(FileSystemError) in
-            try server.fileSystem.removeXattr(ResourceID(inode), String(decoding: bytes(name), as: UTF8.self))
+            try server.fileSystem.removeXattr(ResourceID(inode), XattrName(bytes(name)))
             return .now(.success)
         }
     }

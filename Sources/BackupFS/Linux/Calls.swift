@@ -71,3 +71,8 @@ package func peer(of socket: Descriptor) throws(SystemError) -> (process: Int32,
     guard backupfs_peer_of(socket.number, &peer) == 0 else { throw SystemError("getsockopt") }
     return (peer.pid, peer.uid)
 }
+
+/// An empty file that is in memory only, and gone when it is closed.
+package func memoryFile() throws(SystemError) -> Descriptor {
+    try Descriptor(taking: backupfs_memory_file(), from: "memfd_create")
+}

@@ -7,10 +7,12 @@ import Testing
 
 @Suite("What the journal's shipper promises by itself")
 struct JournalShipperTests {
-    /// The number and the id of a segment, by its key.
-    private func parts(_ key: String) -> [String] {
-        key.dropFirst(".backupfs/journal/".count).split(separator: "~").map(String.init)
+    /// What the object under a key tells.
+    private func records(_ bench: Workbench, _ key: String) throws -> [JournalRecord] {
+        try readRecords(.memory(try #require(bench.memory[key]).bytes))
     }
+
+    private func ids(_ bench: Workbench) -> [SegmentID] { bench.segments.compactMap { JournalKey($0)?.id } }
 
     @Test("Numbers rise, and each segment tells what changed since the one before")
     func numbersRise() async throws {
@@ -20,12 +22,12 @@ struct JournalShipperTests {
                 let isShipped = await bench.journal.ship()
                 #expect(isShipped)
                 let last = try #require(bench.segments.last)
-                let records = try JournalSegment.decode(try #require(bench.memory[last]).bytes)
+                let records = try records(bench, last)
                 #expect(
                     records.contains(.name(parent: 1, name: Array(name.utf8), resource: row.id.rawValue)))
                 #expect(records.count { if case .name = $0 { true } else { false } } == 1)
             }
-            #expect(bench.segments.map { Int(parts($0)[0]) } == [1, 2, 3])
+            #expect(ids(bench).map(\.number) == [1, 2, 3])
             #expect(try bench.catalogue.lastJournalEntry() == 0)
         }
     }
@@ -41,16 +43,17 @@ struct JournalShipperTests {
             #expect(try bench.catalogue.lastJournalEntry() > 0)
             let isShippedThen = await bench.journal.ship()
             #expect(isShippedThen && bench.health.isReachable)
-            let keys = bench.segments.map(parts)
-            #expect(keys.map { Int($0[0]) } == [1, 1] && keys[0][1] != keys[1][1])
+            #expect(ids(bench).map(\.number) == [1, 1] && ids(bench).map(\.attempt) == [1, 2])
             for key in bench.segments {
-                let records = try JournalSegment.decode(try #require(bench.memory[key]).bytes)
+                let records = try records(bench, key)
                 #expect(records.contains(.name(parent: 1, name: [UInt8(ascii: "a")], resource: row.id.rawValue)))
             }
             try bench.deleteRow("a")
             let isShippedAtLast = await bench.journal.ship()
             #expect(isShippedAtLast)
-            #expect(bench.segments.last.map { Int(parts($0)[0]) } == 2)
+            #expect(ids(bench).last?.number == 2)
+            // The history goes through the attempt that is known to have arrived.
+            #expect(try await bench.history().segments.map(\.header.id.attempt) == [2, 1])
         }
     }
 
@@ -64,11 +67,12 @@ struct JournalShipperTests {
             let (begun, ended) = (
                 try bench.catalogue.setting(Setting.journalBegun), try bench.catalogue.setting(Setting.journal)
             )
-            #expect(begun == "1" && ended == nil)
+            let id = try #require(begun.flatMap { SegmentID($0) })
+            #expect(id.number == 1 && ended == nil)
             gate.open()
             let isShipped = await shipping.value
             #expect(isShipped)
-            #expect(try bench.catalogue.setting(Setting.journal) == "1")
+            #expect(try bench.catalogue.setting(Setting.journal) == "\(id)")
         }
     }
 
@@ -89,7 +93,7 @@ struct JournalShipperTests {
             try await first.value
             try await second.value
             #expect(gate.arrived == 2)
-            #expect(bench.segments.map { Int(parts($0)[0]) } == [1, 2])
+            #expect(ids(bench).map(\.number) == [1, 2])
             #expect(try bench.catalogue.lastJournalEntry() == 0)
         }
     }

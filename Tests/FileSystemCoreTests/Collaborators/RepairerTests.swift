@@ -91,7 +91,7 @@ struct RepairerTests {
                     id: VersionID(id), resource: row.id, key: "k~\(id)", size: 1,
                     sha256: [UInt8](repeating: 1, count: 32), state: .uploading)
                 _ = try bench.catalogue.change(
-                    .processCrash, .beginUpload(version, now: currentTime()) { _ in false })
+                    .processCrash, .beginUpload(version, epoch: 1, now: currentTime()) { _ in false })
             }
             let settled = try await bench.storedFile("a", photo(1))
             try begin(settled, "0a3kq1v7x2m1")

@@ -132,7 +132,8 @@ extension Workbench {
             uploads: DueUploads(
                 uploader: uploader, remover: remover, claim: claim, slots: slots, counters: counters, logger: logger),
             removals: DueRemovals(catalogue: catalogue, remover: remover, health: health, counters: counters),
-            journal: journal, scrub: ScrubSchedule(scrubber: scrubber, slots: slots, logger: logger), tree: tree,
-            intents: intents, logger: logger)
+            journal: journal, compactor: compactor,
+            scrub: ScrubSchedule(scrubber: scrubber, slots: slots, logger: logger), tree: tree, intents: intents,
+            logger: logger)
     }
 }

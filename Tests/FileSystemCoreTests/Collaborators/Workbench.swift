@@ -30,6 +30,7 @@ final class Workbench: Sendable {
     let uploader: Uploader
     let remover: Remover
     let journal: JournalShipper
+    let compactor: JournalCompactor
     let repairer: Repairer
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -45,17 +46,18 @@ final class Workbench: Sendable {
         try Lifecycle.establish(catalogue, main)
         tree = MainTree(main: main, catalogue: catalogue, counters: counters, logger: logger)
         health = StoreHealth(store: store, catalogue: catalogue)
-        claim = PrefixClaim(catalogue: catalogue, store: store, main: main, health: health)
+        claim = PrefixClaim(catalogue: catalogue, store: store, health: health, logger: logger)
         intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
         let storages = Storages(
             settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health)
         recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)
         uploader = Uploader(
             storages: storages, claim: claim, recoverer: recoverer, counters: counters, logger: logger)
-        remover = Remover(storages: storages, intents: intents, counters: counters, logger: logger)
+        remover = Remover(storages: storages, claim: claim, intents: intents, counters: counters, logger: logger)
         journal = JournalShipper(
-            settings: settings, catalogue: catalogue, store: store, health: health, claim: claim, counters: counters,
-            logger: logger)
+            settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,
+            claim: claim, counters: counters, logger: logger)
+        compactor = JournalCompactor(journal: journal, settings: settings, catalogue: catalogue, logger: logger)
         let adopter = Adopter(tree: tree, catalogue: catalogue, logger: logger)
         repairer = Repairer(
             tree: tree, catalogue: catalogue, adopter: adopter,
@@ -186,7 +188,13 @@ final class Workbench: Sendable {
     var objects: [String] { memory.keys.filter { !$0.hasPrefix(".backupfs/") } }
 
     /// The keys of the journal's segments in backup.
-    var segments: [String] { memory.keys.filter { $0.hasPrefix(".backupfs/journal/") } }
+    var segments: [String] { memory.keys.filter { $0.hasPrefix(JournalKey.prefix) } }
+
+    /// The journal that is in backup.
+    func history() async throws -> JournalHistory {
+        let reader = JournalReader(segments: SegmentStore(memory, main), patience: .seconds(60))
+        return try #require(try await reader.history())
+    }
 
     /// Keys of files' contents that were put, oldest first, each as often as it was put.
     var puts: [String] {

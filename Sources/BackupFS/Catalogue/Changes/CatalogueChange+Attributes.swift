@@ -19,7 +19,7 @@ package enum XattrOutcome: Sendable {
 extension CatalogueChange where Outcome == XattrOutcome {
     /// Sets an extended attribute.
     package static func setXattr(
-        _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode, now: Nanoseconds
+        _ id: ResourceID, _ name: XattrName, _ value: [UInt8], mode: XattrMode, now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             let exists = mode == .any ? false : try transaction.reader.xattr(id, name) != nil
@@ -33,7 +33,7 @@ extension CatalogueChange where Outcome == XattrOutcome {
 
 extension CatalogueChange where Outcome == Bool {
     /// Removes an extended attribute; false if it was not set.
-    package static func removeXattr(_ id: ResourceID, _ name: String, now: Nanoseconds) -> Self {
+    package static func removeXattr(_ id: ResourceID, _ name: XattrName, now: Nanoseconds) -> Self {
         Self { transaction throws(CatalogueError) in try transaction.removeXattr(id, name, now: now) }
     }
 }
@@ -43,7 +43,7 @@ extension CatalogueChange where Outcome == Resource {
     ///
     /// `body` is given the row and the attribute's value, and returns both as they are to be; it may run more than once.
     package static func setAttributes(
-        _ id: ResourceID, list: String, now: Nanoseconds,
+        _ id: ResourceID, list: XattrName, now: Nanoseconds,
         _ body: @escaping @Sendable (Resource, [UInt8]?) -> (row: Resource, list: [UInt8]?)
     ) -> Self {
         Self { transaction throws(CatalogueError) in

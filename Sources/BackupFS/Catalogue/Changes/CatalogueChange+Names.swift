@@ -4,7 +4,7 @@ extension CatalogueChange where Outcome == Resource {
     /// Write.1: adds a resource with a name and access control lists; throws `.nameTaken` and what `create` throws.
     package static func create(
         _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes,
-        lists: [(name: String, value: [UInt8])], now: Nanoseconds
+        lists: [(name: XattrName, value: [UInt8])], now: Nanoseconds
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             let row = try transaction.create(kind, dentry, attributes, now: now)

@@ -35,10 +35,11 @@ extension CatalogueChange where Outcome == CommittedUpload {
 extension CatalogueChange where Outcome == BegunUpload {
     /// Write.4: the version that is about to be sent, or that of an earlier attempt with the same content and `isSameKey`.
     package static func beginUpload(
-        _ version: Version, now: Nanoseconds, isSameKey: @escaping @Sendable (Version) -> Bool
+        _ version: Version, epoch: Int64, now: Nanoseconds, isSameKey: @escaping @Sendable (Version) -> Bool
     ) -> Self {
         Self { transaction throws(CatalogueError) in
-            let (version, leavesWork) = try transaction.beginUpload(version, now: now, isSameKey: isSameKey)
+            let (version, leavesWork) = try transaction.beginUpload(
+                version, epoch: epoch, now: now, isSameKey: isSameKey)
             return BegunUpload(version: version, leavesWork: leavesWork)
         }
     }

@@ -80,22 +80,21 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
-    /// A segment of the journal is in backup.
-    package static func endSegment(_ number: Int, _ batch: JournalBatch) -> Self {
+    /// There is no journal that leads to this catalogue: the next segment, which is waited for, tells everything.
+    package static var beginJournal: Self {
         Self { transaction throws(CatalogueError) in
-            try transaction.shipped(batch)
-            try transaction.set(Setting.journal, to: "\(number)")
+            try transaction.set(Setting.journalBase, to: "needed")
+            try transaction.tell(.root)
         }
     }
-}
 
-extension CatalogueChange where Outcome == Int {
-    /// The number of the segment that is about to be sent.
-    package static var beginSegment: Self {
+    /// A segment of the journal is in backup, with every change up to the one with the number `last`.
+    package static func endSegment(_ segment: SegmentHeader.Link, through last: Int64) -> Self {
         Self { transaction throws(CatalogueError) in
-            let number = (try transaction.reader.setting(Setting.journal).flatMap { Int($0) } ?? 0) + 1
-            try transaction.set(Setting.journalBegun, to: "\(number)")
-            return number
+            try transaction.shipped(through: last)
+            try transaction.set(Setting.journal, to: "\(segment.id)")
+            try transaction.set(Setting.journalSum, to: Base64.text(segment.sha256))
+            try transaction.unset(Setting.journalBase)
         }
     }
 }

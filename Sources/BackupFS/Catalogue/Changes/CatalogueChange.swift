@@ -16,7 +16,7 @@ package struct CatalogueQuestion<Answer: Sendable>: Sendable {
     /// Finds the answer in one snapshot.
     let answer: @Sendable (any CatalogueQuestions) throws(CatalogueError) -> Answer
 
-    init(_ answer: @escaping @Sendable (any CatalogueQuestions) throws(CatalogueError) -> Answer) {
+    package init(_ answer: @escaping @Sendable (any CatalogueQuestions) throws(CatalogueError) -> Answer) {
         self.answer = answer
     }
 }

@@ -96,12 +96,14 @@ struct CatalogueReader: CatalogueQuestions {
         try row("SELECT value FROM setting WHERE key = ?", [key]).map { $0["value"] }
     }
 
-    func xattrNames(_ id: ResourceID) throws(CatalogueError) -> [String] {
-        try rows("SELECT name FROM xattr WHERE resource = ? ORDER BY name", [id.rawValue]).map { $0["name"] }
+    func xattrNames(_ id: ResourceID) throws(CatalogueError) -> [XattrName] {
+        try rows("SELECT name FROM xattr WHERE resource = ? ORDER BY name", [id.rawValue]).map {
+            XattrName(bytes($0["name"]))
+        }
     }
 
-    func xattr(_ id: ResourceID, _ name: String) throws(CatalogueError) -> [UInt8]? {
-        try row("SELECT value FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, name])
+    func xattr(_ id: ResourceID, _ name: XattrName) throws(CatalogueError) -> [UInt8]? {
+        try row("SELECT value FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, Data(name.bytes)])
             .map { bytes($0["value"]) }
     }
 
@@ -174,5 +176,8 @@ extension Version {
         size = row["size"]
         sha256 = bytes(row["sha256"])
         state = State(rawValue: row["state"]) ?? .removing
+        if let epoch = row["epoch"] as Int64?, let change = row["change"] as Int64? {
+            point = ChangePoint(epoch: epoch, change: change)
+        }
     }
 }

@@ -53,7 +53,7 @@ extension CatalogueWriter {
     }
 
     func beginUpload(
-        _ version: Version, now: Nanoseconds, isSameKey: (Version) -> Bool
+        _ version: Version, epoch: Int64, now: Nanoseconds, isSameKey: (Version) -> Bool
     ) throws(CatalogueError) -> (version: Version, leavesWork: Bool) {
         _ = try live(version.resource)
         var again: Version?
@@ -67,10 +67,19 @@ extension CatalogueWriter {
             }
         }
         if let again { return (again, leavesWork) }
-        try run(
-            "INSERT INTO version (id, resource, key, size, sha256, state, created_at) VALUES (?, ?, ?, ?, ?, 'uploading', ?)",
-            [version.id.description, version.resource.rawValue, version.key, version.size, Data(version.sha256), now])
-        return (version, leavesWork)
+        var begun = version
+        let change = try reader.row(
+            """
+            INSERT INTO version (id, resource, key, size, sha256, state, created_at, epoch, change)
+            VALUES (?, ?, ?, ?, ?, 'uploading', ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0))
+            RETURNING change
+            """,
+            [
+                version.id.description, version.resource.rawValue, version.key, version.size, Data(version.sha256),
+                now, epoch,
+            ])
+        begun.point = ChangePoint(epoch: epoch, change: change?[0] ?? 0)
+        return (begun, leavesWork)
     }
 
     func commitUpload(

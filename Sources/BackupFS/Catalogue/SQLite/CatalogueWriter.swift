@@ -24,6 +24,8 @@ struct CatalogueWriter: CatalogueTransaction {
             [key, value])
     }
 
+    func unset(_ key: String) throws(CatalogueError) { try run("DELETE FROM setting WHERE key = ?", [key]) }
+
     func updateAttributes(_ changed: Resource) throws(CatalogueError) {
         try run(
             """
@@ -36,18 +38,18 @@ struct CatalogueWriter: CatalogueTransaction {
             ])
     }
 
-    func setXattr(_ id: ResourceID, _ name: String, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError) {
+    func setXattr(_ id: ResourceID, _ name: XattrName, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError) {
         _ = try live(id)
         try run(
             """
             INSERT INTO xattr (resource, name, value) VALUES (?, ?, ?)
             ON CONFLICT DO UPDATE SET value = excluded.value
-            """, [id.rawValue, name, Data(value)])
+            """, [id.rawValue, Data(name.bytes), Data(value)])
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, id.rawValue])
     }
 
-    func removeXattr(_ id: ResourceID, _ name: String, now: Nanoseconds) throws(CatalogueError) -> Bool {
-        try run("DELETE FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, name])
+    func removeXattr(_ id: ResourceID, _ name: XattrName, now: Nanoseconds) throws(CatalogueError) -> Bool {
+        try run("DELETE FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, Data(name.bytes)])
         guard database.changesCount > 0 else { return false }
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, id.rawValue])
         return true

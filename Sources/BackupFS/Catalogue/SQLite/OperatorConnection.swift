@@ -50,6 +50,16 @@ extension SQLiteCatalogue {
     ///
     /// It should be short: as long as it reads, the changes since it began stay in the write-ahead log.
     package func ask<Answer>(_ question: CatalogueQuestion<Answer>) async throws(CatalogueError) -> Answer {
+        try await ask(question, on: questions)
+    }
+
+    package func askAtLength<Answer>(_ question: CatalogueQuestion<Answer>) async throws(CatalogueError) -> Answer {
+        try await ask(question, on: longQuestions)
+    }
+
+    private func ask<Answer>(
+        _ question: CatalogueQuestion<Answer>, on questions: OperatorConnection
+    ) async throws(CatalogueError) -> Answer {
         guard reads.begin() else { throw .database(message: "the catalogue is closed") }
         defer { reads.end() }
         let connection = try questions.open()

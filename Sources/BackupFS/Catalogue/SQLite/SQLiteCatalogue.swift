@@ -13,6 +13,7 @@ package final class SQLiteCatalogue: ResourceCatalogue {
     private let log: LogSync
     let reads = ReadsUnderWay()
     let questions: OperatorConnection
+    let longQuestions: OperatorConnection
 
     /// Opens, and if it does not exist creates, `catalogue.sqlite` in the directory that `directory` is open on.
     ///
@@ -42,6 +43,7 @@ package final class SQLiteCatalogue: ResourceCatalogue {
         log = LogSync(directory: directory, log: "catalogue.sqlite-wal")
         queue = CommitQueue(pool: pool, log: log)
         questions = OperatorConnection(path: path)
+        longQuestions = OperatorConnection(path: path)
     }
 
     /// Writes all of the log back into the database, and syncs that.
@@ -72,6 +74,7 @@ package final class SQLiteCatalogue: ResourceCatalogue {
     package func close() throws(CatalogueError) {
         reads.close()
         try questions.close()
+        try longQuestions.close()
         try Self.translating { try pool.close() }
     }
 

@@ -15,8 +15,92 @@ enum Schema {
         migrator.registerMigration("7 removal after journal") { database in
             try database.execute(sql: removalAfterJournal)
         }
+        migrator.registerMigration("8 journal as a log") { database in try database.execute(sql: journalAsLog) }
         return migrator
     }
+
+    /// A journal that begins with everything, tells of versions that are kept, and takes names as the bytes that they are.
+    private static let journalAsLog = """
+        DROP TRIGGER resource_inserted;
+        DROP TRIGGER resource_updated;
+        DROP TRIGGER resource_erased;
+        DROP TRIGGER name_inserted;
+        DROP TRIGGER name_updated;
+        DROP TRIGGER name_deleted;
+        DROP TRIGGER xattr_inserted;
+        DROP TRIGGER xattr_updated;
+        DROP TRIGGER xattr_deleted;
+
+        CREATE TABLE next_xattr (
+            resource INTEGER NOT NULL REFERENCES resource (id),
+            name BLOB NOT NULL,
+            value BLOB NOT NULL,
+            PRIMARY KEY (resource, name)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO next_xattr SELECT resource, CAST(name AS BLOB), value FROM xattr;
+        DROP TABLE xattr;
+        ALTER TABLE next_xattr RENAME TO xattr;
+
+        CREATE TABLE next_outbox (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            entity TEXT NOT NULL CHECK (entity IN ('resource', 'name', 'xattr', 'version')),
+            owner INTEGER NOT NULL,
+            name BLOB
+        ) STRICT;
+        INSERT INTO next_outbox SELECT sequence, entity, owner, name FROM outbox;
+        -- No number is given twice.
+        DELETE FROM sqlite_sequence WHERE name = 'next_outbox';
+        INSERT INTO sqlite_sequence (name, seq) SELECT 'next_outbox', seq FROM sqlite_sequence WHERE name = 'outbox';
+        DROP TABLE outbox;
+        ALTER TABLE next_outbox RENAME TO outbox;
+
+        -- When the upload began: the epoch's number, and the outbox's at that moment.
+        ALTER TABLE version ADD COLUMN epoch INTEGER;
+        ALTER TABLE version ADD COLUMN change INTEGER;
+
+        CREATE TRIGGER resource_inserted AFTER INSERT ON resource BEGIN
+            INSERT INTO outbox (entity, owner) VALUES ('resource', NEW.id);
+        END;
+        CREATE TRIGGER resource_updated AFTER UPDATE OF
+            status, mode, uid, gid, size, accessed, modified, deleted_at, target, version ON resource BEGIN
+            INSERT INTO outbox (entity, owner) VALUES ('resource', NEW.id);
+        END;
+        CREATE TRIGGER resource_erased AFTER DELETE ON resource BEGIN
+            INSERT INTO outbox (entity, owner) VALUES ('resource', OLD.id);
+        END;
+        CREATE TRIGGER name_inserted AFTER INSERT ON name BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', NEW.parent, NEW.name);
+        END;
+        CREATE TRIGGER name_updated AFTER UPDATE ON name BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', OLD.parent, OLD.name);
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', NEW.parent, NEW.name);
+        END;
+        CREATE TRIGGER name_deleted AFTER DELETE ON name BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('name', OLD.parent, OLD.name);
+        END;
+        CREATE TRIGGER xattr_inserted AFTER INSERT ON xattr BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('xattr', NEW.resource, NEW.name);
+        END;
+        CREATE TRIGGER xattr_updated AFTER UPDATE ON xattr BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('xattr', NEW.resource, NEW.name);
+        END;
+        CREATE TRIGGER xattr_deleted AFTER DELETE ON xattr BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('xattr', OLD.resource, OLD.name);
+        END;
+        CREATE TRIGGER version_kept AFTER UPDATE OF kept_until ON version WHEN NEW.kept_until IS NOT NULL BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('version', NEW.resource, CAST(NEW.id AS BLOB));
+        END;
+        CREATE TRIGGER version_erased AFTER DELETE ON version WHEN OLD.kept_until IS NOT NULL BEGIN
+            INSERT INTO outbox (entity, owner, name) VALUES ('version', OLD.resource, CAST(OLD.id AS BLOB));
+        END;
+
+        -- The segments that are there are of an older format: the next one tells everything.
+        DELETE FROM setting WHERE key IN ('journal', 'journal.begun');
+        INSERT INTO setting (key, value)
+            SELECT 'journal.base', 'needed' WHERE EXISTS (SELECT 1 FROM setting WHERE key = 'claimed');
+        INSERT INTO outbox (entity, owner)
+            SELECT 'resource', 1 WHERE EXISTS (SELECT 1 FROM setting WHERE key = 'claimed');
+        """
 
     /// An object goes only after the journal has told that it is not wanted.
     private static let removalAfterJournal = """

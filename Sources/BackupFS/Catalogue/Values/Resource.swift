@@ -121,6 +121,8 @@ package struct Version: Sendable, Equatable {
     /// SHA-256 of the content, 32 bytes.
     package var sha256: [UInt8]
     package var state: State
+    /// When its upload began; nil if that is not known.
+    package var point: ChangePoint?
 
     package init(id: VersionID, resource: ResourceID, key: String, size: Int64, sha256: [UInt8], state: State) {
         self.id = id

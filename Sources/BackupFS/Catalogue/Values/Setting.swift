@@ -15,9 +15,15 @@ package enum Setting {
     package static let checkpoint = "checkpoint"
     /// The mount of main's file system, by the kernel's number: its page cache is gone with it.
     package static let mount = "mount"
-    /// The number of the last journal segment that was stored, and of the last that was begun to be sent.
+    /// The last journal segment that was stored, with the sum of its bytes (base 64), and the last that was begun to be
+    /// sent (`SegmentID`).
     package static let journal = "journal"
+    package static let journalSum = "journal.sum"
     package static let journalBegun = "journal.begun"
+    /// Set while there is no journal that leads to this catalogue: the next segment tells everything.
+    package static let journalBase = "journal.base"
+    /// The last claim of the backup by this catalogue (`Epoch`); it may never have arrived.
+    package static let epoch = "epoch"
     /// `yes` after a stop that left nothing unfinished.
     package static let cleanStop = "clean"
     /// `yes` after a stop that left all of main on its disk, whatever waited for backup storage then.

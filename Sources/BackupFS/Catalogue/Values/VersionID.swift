@@ -8,6 +8,12 @@ package struct VersionID: Hashable, Sendable, Codable, CustomStringConvertible {
 
     package init(_ text: String) { description = text }
 
+    /// Whether a text can be an id.
+    package static func isWellFormed(_ text: some StringProtocol) -> Bool {
+        let digits = "0123456789abcdefghjkmnpqrstvwxyz".utf8
+        return text.utf8.count == 12 && text.utf8.allSatisfy { digits.contains($0) }
+    }
+
     package init(now: Nanoseconds) {
         var number = UInt64(clamping: now / 1_000_000 - 1_704_067_200_000) << 20 | UInt64.random(in: 0..<(1 << 20))
         let digits = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)

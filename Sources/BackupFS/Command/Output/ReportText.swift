@@ -36,6 +36,7 @@ enum ReportText {
             rows.append(("bucket", "\(self.objects(objects)) on \(ReportCoding.text(end))"))
         }
         if let failures = failures(report.failures) { rows.append(("failures", failures)) }
+        if let takeover = backup.takenOver { rows.append(("TAKEN OVER", terminalText(takeover))) }
         if let error = backup.lastError { rows.append(("last error", terminalText(error))) }
         return table(rows) + summary(report) + "\n"
     }

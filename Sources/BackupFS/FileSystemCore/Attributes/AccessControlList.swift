@@ -22,8 +22,8 @@ struct AccessControlList: Equatable {
         var id: UInt32
     }
 
-    static let access = "system.posix_acl_access"
-    static let inherited = "system.posix_acl_default"
+    static let access: XattrName = "system.posix_acl_access"
+    static let inherited: XattrName = "system.posix_acl_default"
     private static let version: UInt32 = 2
 
     private(set) var entries: [Entry]

@@ -7,21 +7,21 @@ extension AttributeKeeper {
     /// The mode and lists of something new in a directory: from the directory's default list, or else from the umask.
     func inheritance(
         of kind: Resource.Kind, _ attributes: NewAttributes, from parent: ResourceID
-    ) throws(FileSystemError) -> (mode: UInt32, lists: [(name: String, value: [UInt8])]) {
+    ) throws(FileSystemError) -> (mode: UInt32, lists: [(name: XattrName, value: [UInt8])]) {
         guard kind != .symlink else { return (attributes.mode, []) }
         let value = try catalogue.xattr(parent, AccessControlList.inherited)
         guard let value, var list = AccessControlList(value) else {
             return (attributes.mode & ~(attributes.umask & 0o777), [])
         }
         list.restrict(to: attributes.mode)
-        var lists: [(name: String, value: [UInt8])] = []
+        var lists: [(name: XattrName, value: [UInt8])] = []
         if !list.isMode { lists.append((AccessControlList.access, list.bytes)) }
         if kind == .directory { lists.append((AccessControlList.inherited, value)) }
         return (attributes.mode & ~0o777 | list.modeBits, lists)
     }
 
     /// Sets a list; one that says no more than a mode becomes the mode.
-    func setAccessControl(_ id: ResourceID, _ name: String, _ value: [UInt8]) throws(FileSystemError) {
+    func setAccessControl(_ id: ResourceID, _ name: XattrName, _ value: [UInt8]) throws(FileSystemError) {
         let row = try catalogue.row(id)
         guard row.kind != .symlink else { throw .notSupported }
         if name == AccessControlList.inherited, row.kind != .directory { throw .denied }
@@ -36,7 +36,7 @@ extension AttributeKeeper {
         _ = try setAttributes(id, AttributeChanges(mode: row.mode & ~0o777 | list.modeBits), keepingAccessControl: true)
     }
 
-    private func removeXattrIfSet(_ id: ResourceID, _ name: String) throws(FileSystemError) {
+    private func removeXattrIfSet(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) {
         _ = try catalogue.change(.powerLoss, .removeXattr(id, name, now: currentTime()))
     }
 }

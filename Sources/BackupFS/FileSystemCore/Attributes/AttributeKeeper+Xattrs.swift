@@ -7,10 +7,14 @@ import Linux
 import ObjectStorage
 
 extension AttributeKeeper {
+    /// What the names begin with that BackupFS itself answers.
+    private static let stateNames: StaticString = "user.backupfs."
+
     /// The value of an attribute.
-    func xattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
-        if let suffix = name.split(separator: ".", maxSplits: 2).dropFirst(2).first, name.hasPrefix("user.backupfs.") {
-            return try stateXattr(id, String(suffix))
+    func xattr(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) -> [UInt8] {
+        if name.hasPrefix(Self.stateNames) {
+            return try stateXattr(
+                id, String(decoding: name.bytes.dropFirst(Self.stateNames.utf8CodeUnitCount), as: UTF8.self))
         }
         guard let value = try catalogue.xattr(id, name) else {
             throw .noSuchXattr
@@ -35,13 +39,13 @@ extension AttributeKeeper {
     }
 
     /// The names of all attributes that were set.
-    func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [String] {
+    func xattrNames(_ id: ResourceID) throws(FileSystemError) -> [XattrName] {
         try catalogue.xattrNames(id)
     }
 
     /// Sets an attribute.
     func setXattr(
-        _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
+        _ id: ResourceID, _ name: XattrName, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
         if isAccessControl(name) { return try setAccessControl(id, name, value) }
@@ -49,7 +53,7 @@ extension AttributeKeeper {
     }
 
     func storeXattr(
-        _ id: ResourceID, _ name: String, _ value: [UInt8], mode: XattrMode
+        _ id: ResourceID, _ name: XattrName, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
         let outcome = try catalogue.change(.powerLoss, .setXattr(id, name, value, mode: mode, now: currentTime()))
         switch outcome {
@@ -60,7 +64,7 @@ extension AttributeKeeper {
     }
 
     /// Removes an attribute.
-    func removeXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) {
+    func removeXattr(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
         let existed = try catalogue.change(.powerLoss, .removeXattr(id, name, now: currentTime()))
         guard existed else { throw .noSuchXattr }
@@ -71,13 +75,13 @@ extension AttributeKeeper {
         }
     }
 
-    private func isSettable(_ name: String) -> Bool {
-        guard !name.hasPrefix("user.backupfs.") else { return false }
+    private func isSettable(_ name: XattrName) -> Bool {
+        guard !name.hasPrefix(Self.stateNames) else { return false }
         return name.hasPrefix("user.") || name.hasPrefix("trusted.") || name.hasPrefix("security.")
             || isAccessControl(name)
     }
 
-    private func isAccessControl(_ name: String) -> Bool {
+    private func isAccessControl(_ name: XattrName) -> Bool {
         name == AccessControlList.access || name == AccessControlList.inherited
     }
 

@@ -14,6 +14,8 @@ package enum OwnershipError: Error, Equatable {
     case aroundAnother(location: String, other: String)
     /// Somebody else is claiming it at the same moment, or died while claiming it: `key` is there because of that.
     case beingClaimed(location: String, key: String)
+    /// A later mount, or a restore, has claimed it: `host` and `time` are what it said of itself.
+    case takenOver(location: String, host: String, time: String)
     /// Backup storage did not answer or refused us.
     case store(ObjectStoreError)
     /// The catalogue could not say what it knows of it.
@@ -29,7 +31,11 @@ extension OwnershipError: CustomStringConvertible {
             "\(location) has no BackupFS marker although this catalogue has its backup there: is it the right bucket "
                 + "and prefix? if the backup is to begin anew there, mount with --new-bucket"
         case .catalogueIsOlder(let location):
-            "\(location) has newer names than the catalogue, which is an old copy: put the newest catalogue.sqlite back"
+            "\(location) has newer names than the catalogue, which is an old copy: run `backupfs restore MAIN --backup "
+                + "\(location)`, which keeps the files that MAIN has"
+        case .takenOver(let location, let host, let time):
+            "\(location) was taken over by \(host.isEmpty ? "another machine" : host)\(time.isEmpty ? "" : " at \(time)"): "
+                + "to take it back, stop that one and run `backupfs restore MAIN --backup \(location)`"
         case .insideAnother(let location, let other):
             "\(location) lies inside the BackupFS backup \(other): use a place beside that one"
         case .aroundAnother(let location, let other):

@@ -1,26 +1,56 @@
-// A prefix of a bucket belongs to one catalogue: `.backupfs/catalogue.json` there names it. It is looked at before the
-// mount; if backup storage cannot be reached then, before the first upload.
+// A prefix of a bucket belongs to one catalogue: `.backupfs/catalogue.json` there names it. And it belongs to one mount at a
+// time: the newest epoch is its owner's (docs/DURABILITY.md, One owner at a time). Both are looked at before the mount; if
+// backup storage cannot be reached then, before the first upload.
 
 import Catalogue
 import Foundation
+import Logging
 import ObjectStorage
 import Synchronization
 
-/// Makes sure that a prefix of backup storage is this catalogue's.
+/// Makes sure that a prefix of backup storage is this catalogue's, and this mount's.
 final class PrefixClaim: Sendable {
+    enum State {
+        /// Nobody has asked yet, or nobody has answered.
+        case unknown
+        /// It is ours; when the epochs were looked at last.
+        case ours(Epoch, lookedAt: ContinuousClock.Instant)
+        /// Another mount has claimed it since.
+        case takenOver(OwnershipError)
+    }
+
     let catalogue: CatalogueClient
     let store: any ObjectStore
-    let main: MainStorage
-    private let health: StoreHealth
+    let epochs: EpochList
+    let health: StoreHealth
     private let position: JournalPosition
-    private let isVerified = Atomic(false)
+    private let logger: Logger
+    /// Held for no request.
+    private let state = Mutex(State.unknown)
 
-    init(catalogue: CatalogueClient, store: any ObjectStore, main: MainStorage, health: StoreHealth) {
+    init(catalogue: CatalogueClient, store: any ObjectStore, health: StoreHealth, logger: Logger) {
         self.catalogue = catalogue
         self.store = store
-        self.main = main
         self.health = health
+        self.logger = logger
+        epochs = EpochList(store)
         position = JournalPosition(catalogue: catalogue, store: store)
+    }
+
+    /// What is known of it.
+    var known: State { state.withLock { $0 } }
+
+    /// The epochs were looked at, and the newest is our own.
+    func looked(_ own: Epoch) { state.withLock { $0 = .ours(own, lookedAt: .now) } }
+
+    /// Somebody has claimed the backup; told once.
+    func lose(to error: OwnershipError) {
+        let isNew = state.withLock { state in
+            if case .takenOver = state { return false }
+            state = .takenOver(error)
+            return true
+        }
+        if isNew { logger.critical("\(error)") }
     }
 
     private struct Marker: Codable {
@@ -28,41 +58,42 @@ final class PrefixClaim: Sendable {
         var format: Int
     }
 
-    /// Makes sure that backup storage is there and its prefix is this catalogue's; claims it at the first mount.
+    /// Makes sure that backup storage is there and its prefix is this catalogue's, and claims it for this mount.
     ///
     /// `isNew`: whoever mounts says that there is no backup there yet, although the catalogue had one elsewhere, or there
-    /// before it was emptied. All that main has is uploaded there soon.
-    func claim(
-        isNew: Bool = false, deadline: ContinuousClock.Instant
-    ) async throws(OwnershipError) {
+    /// before it was emptied. All that main has is uploaded there soon, and the journal begins anew.
+    func claim(isNew: Bool = false, deadline: ContinuousClock.Instant) async throws(OwnershipError) {
         let identity: String
         let isClaimed: Bool
         do throws(FileSystemError) {
-            identity =
-                try catalogue.setting(Setting.catalogue) ?? ""
+            identity = try catalogue.setting(Setting.catalogue) ?? ""
             // Since then our marker is there, whether a file is or not: an empty directory is a disk that is not mounted.
-            isClaimed =
-                try catalogue.setting(Setting.claimed) != nil
+            isClaimed = try catalogue.setting(Setting.claimed) != nil
         } catch {
             throw .catalogue(error)
         }
-        let refusal: OwnershipError?
+        let outcome: Result<Epoch, OwnershipError>
         do throws(ObjectStoreError) {
-            refusal = try await claimStore(identity, isClaimed: isClaimed && !isNew, deadline: deadline)
+            if let refusal = try await claimStore(identity, isClaimed: isClaimed && !isNew, deadline: deadline) {
+                outcome = .failure(refusal)
+            } else {
+                outcome = try await claimEpoch(identity, deadline: deadline)
+            }
         } catch {
             if error.meansUnreachable { health.note(error) }
             throw .store(error)
         }
-        if let refusal { throw refusal }
+        let epoch = try outcome.get()
         do throws(FileSystemError) {
             var settings = [Setting.claimed: "yes"]
             // The bucket is a new one, and has nothing of what main has.
             if isNew { settings[Setting.scrub] = ScrubSchedule.atOnce }
             try await catalogue.changeLater(.powerLoss, .set(settings))
+            if isNew { try await catalogue.changeLater(.powerLoss, .beginJournal) }
         } catch {
             throw .catalogue(error)
         }
-        isVerified.store(true, ordering: .releasing)
+        state.withLock { $0 = .ours(epoch, lookedAt: .now) }
         health.note(nil)
     }
 
@@ -72,14 +103,13 @@ final class PrefixClaim: Sendable {
     ) async throws(ObjectStoreError) -> OwnershipError? {
         try await store.check(deadline: deadline)
         if let marker = try await readMarker(deadline: deadline) {
-            guard marker == identity else { return .belongsToAnother(location: store.location) }
-            return try await position.isBehind(deadline: deadline) ? .catalogueIsOlder(location: store.location) : nil
+            return marker == identity ? nil : .belongsToAnother(location: store.location)
         }
         guard !isClaimed else { return .markerMissing(location: store.location) }
         if let refusal = try await PrefixNeighbours.refusal(of: store, deadline: deadline) { return refusal }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
-        let body = (try? encoder.encode(Marker(catalogue: identity, format: 1))) ?? Data()
+        let body = (try? encoder.encode(Marker(catalogue: identity, format: 2))) ?? Data()
         switch try await store.create(
             PrefixNeighbours.marker, [UInt8](body), ObjectAttributes(contentType: "application/json"),
             deadline: deadline)
@@ -91,6 +121,53 @@ final class PrefixClaim: Sendable {
         }
     }
 
+    /// Claims the next epoch, unless somebody has claimed one that this catalogue does not know.
+    ///
+    /// The journal is looked at before, so that nobody loses a backup to an old copy of its catalogue, and after: what an
+    /// earlier owner stored by then is all that it will ever have acted on.
+    private func claimEpoch(
+        _ identity: String, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> Result<Epoch, OwnershipError> {
+        let known = try knownEpoch()
+        let before = try await epochs.all(deadline: deadline)
+        if let newest = before.last, known.map({ $0 < newest }) ?? true {
+            return .failure(await takenOver(by: newest, deadline: deadline))
+        }
+        if try await position.isBehind(deadline: deadline) {
+            return .failure(.catalogueIsOlder(location: store.location))
+        }
+        let own = Epoch(max(known?.number ?? 0, before.last?.number ?? 0) + 1, VersionID(now: currentTime()))
+        // First, so that the next mount knows it for its own, whatever becomes of this one.
+        do throws(FileSystemError) {
+            try await catalogue.changeLater(.powerLoss, .set([Setting.epoch: own.description]))
+        } catch {
+            return .failure(.catalogue(error))
+        }
+        try await epochs.add(own, catalogue: identity, deadline: deadline)
+        let after = try await epochs.all(deadline: deadline)
+        if let newest = after.last, newest != own {
+            return .failure(await takenOver(by: newest, deadline: deadline))
+        }
+        if try await position.isBehind(deadline: deadline) {
+            return .failure(.catalogueIsOlder(location: store.location))
+        }
+        await epochs.removeOlder(after, than: own, deadline: deadline)
+        return .success(own)
+    }
+
+    private func knownEpoch() throws(ObjectStoreError) -> Epoch? {
+        do throws(FileSystemError) {
+            return try catalogue.setting(Setting.epoch).flatMap { Epoch($0) }
+        } catch {
+            throw .unreachable(reason: "\(error)")
+        }
+    }
+
+    func takenOver(by epoch: Epoch, deadline: ContinuousClock.Instant) async -> OwnershipError {
+        let claimant = await epochs.claimant(epoch, deadline: deadline)
+        return .takenOver(location: store.location, host: claimant.host, time: claimant.time)
+    }
+
     /// Why a place whose marker was just written is not ours; nil if it is.
     func ownerRefusal(
         _ identity: String, deadline: ContinuousClock.Instant
@@ -98,39 +175,10 @@ final class PrefixClaim: Sendable {
         try await readMarker(deadline: deadline) == identity ? nil : .belongsToAnother(location: store.location)
     }
 
-    /// Before an upload: nothing is sent to a prefix that is not known to be ours.
-    func verify(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        if !isVerified.load(ordering: .acquiring) { try await confirm(deadline: deadline) }
-    }
-
-    /// Asks backup storage, whatever was known before.
-    func confirm(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        do throws(OwnershipError) {
-            try await claim(deadline: deadline)
-        } catch {
-            switch error {
-            case .store(let error): throw .backup(error)
-            case .catalogue(let error): throw error
-            case .belongsToAnother, .markerMissing, .catalogueIsOlder, .insideAnother, .aroundAnother, .beingClaimed:
-                throw .backup(.denied(.notOurs, message: "\(error)"))
-            }
-        }
-    }
-
     func readMarker(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> String? {
-        let stagedName = "marker-\(VersionID(now: currentTime()))"
-        guard let staged = try? main.createStaged(stagedName) else { throw .localFile(errno: EIO) }
-        defer { main.removeStaged(stagedName) }
-        do throws(ObjectStoreError) {
-            _ = try await store.get(PrefixNeighbours.marker, into: staged.number, limit: 4096, deadline: deadline)
-        } catch .notFound {
+        guard let text = try await store.readSmall(PrefixNeighbours.marker, limit: 4096, deadline: deadline) else {
             return nil
         }
-        var text = [UInt8](repeating: 0, count: 4096)
-        let count = pread(staged.number, &text, text.count, 0)
-        guard count > 0, let marker = try? JSONDecoder().decode(Marker.self, from: Data(text[..<count])) else {
-            return ""
-        }
-        return marker.catalogue
+        return (try? JSONDecoder().decode(Marker.self, from: Data(text)))?.catalogue ?? ""
     }
 }

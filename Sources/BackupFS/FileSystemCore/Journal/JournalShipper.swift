@@ -1,4 +1,5 @@
-// Ships the journal: the outbox's changes become one numbered segment, at most one a second.
+// Ships the journal: everything that waits becomes one segment. A segment is a moment: it is read in one snapshot and has all
+// changes until then, so what the segments tell together was true at once.
 
 import Catalogue
 import Foundation
@@ -9,64 +10,115 @@ import Synchronization
 
 /// Ships the journal, one segment at a time.
 final class JournalShipper: Sendable {
+    private struct Progress {
+        /// The segment that is on its way, or what holds segments up.
+        var current: SharedWork?
+        /// Everything that was changed until then has been shipped.
+        var shippedUntil = ContinuousClock.now
+    }
+
     private let settings: FileSystemSettings
     private let catalogue: CatalogueClient
-    private let store: any ObjectStore
+    let segments: SegmentStore
+    let claim: PrefixClaim
     private let health: StoreHealth
-    private let claim: PrefixClaim
     private let counters: Counters
     private let logger: Logger
-    /// The segment that is on its way.
-    private let segment = Mutex<SharedWork?>(nil)
+    private let progress = Mutex(Progress())
 
     init(
-        settings: FileSystemSettings, catalogue: CatalogueClient, store: any ObjectStore, health: StoreHealth,
+        settings: FileSystemSettings, catalogue: CatalogueClient, segments: SegmentStore, health: StoreHealth,
         claim: PrefixClaim, counters: Counters, logger: Logger
     ) {
         self.settings = settings
         self.catalogue = catalogue
-        self.store = store
+        self.segments = segments
         self.health = health
         self.claim = claim
         self.counters = counters
         self.logger = logger
     }
 
-    /// Entries that one segment covers at most.
-    private static let segmentLimit = 5_000
+    /// How long to rest after a segment, with its own time twice: the lag stays below two seconds at the least cost.
+    private static let pace = Duration.milliseconds(1600)
 
-    /// Ships what is in the outbox; false if backup storage did not take it.
+    /// Ships what waits, again and again, until the background is stopped.
+    func run(_ task: Pacemaker) async {
+        while !task.isStopped {
+            let begun = ContinuousClock.now
+            let isWaiting = (try? catalogue.lastJournalEntry()) != 0
+            let isShipped = await ship()
+            let taken = begun.duration(to: .now)
+            let rest = isWaiting ? max(.milliseconds(200), Self.pace - taken * 2) : .seconds(1)
+            await task.sleep(atMost: isShipped ? rest : .seconds(5))
+        }
+    }
+
+    /// Ships what waits; false if backup storage did not take it.
     func ship() async -> Bool {
         do throws(FileSystemError) {
+            let now = ContinuousClock.now
             try await sync()
+            progress.withLock { $0.shippedUntil = max($0.shippedUntil, now) }
             return true
         } catch {
             return false
         }
     }
 
+    /// How old the oldest change can be that backup does not know of; zero if none waits.
+    func lag() throws(FileSystemError) -> Duration {
+        guard try catalogue.lastJournalEntry() > 0 else { return .zero }
+        return progress.withLock { $0.shippedUntil.duration(to: .now) }
+    }
+
     private func shipSegment(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
-        // What a segment tells is never undone: the log is on the disk first. With it the number that is about to be sent:
-        // a catalogue that does not know the newest one is an old copy.
-        let number = try await catalogue.changeLater(.powerLoss, .beginSegment)
-        guard
-            let batch = try catalogue.journalBatch(limit: Self.segmentLimit)
-        else { return }
-        try await claim.verify(deadline: deadline)
-        let key = JournalPosition.segmentPrefix(number) + "~\(VersionID(now: currentTime())).jsonl.gz"
+        let epoch = try await claim.epoch(deadline: deadline)
+        try await claim.confirmOwnerNowAndThen(deadline: deadline)
+        guard let segment = try read(epoch) else { return }
+        // What a segment tells is never undone: what it was read from is on the disk first. With it its number: a catalogue
+        // that does not know the newest one is an old copy.
+        try await catalogue.changeLater(
+            .powerLoss, .set([Setting.journalBegun: segment.header.id.description]))
         try reach("journal.begun")
+        let sum: [UInt8]
         do throws(ObjectStoreError) {
-            try await store.put(
-                key, .bytes(JournalSegment.encode(batch.records)), ObjectAttributes(contentType: "application/gzip"),
-                deadline: deadline)
+            sum = try await segments.put(segment.body, under: segment.key, deadline: deadline)
             health.note(nil)
         } catch {
             health.note(error)
             throw .backup(error)
         }
         try reach("journal.sent")
-        try await catalogue.changeLater(.powerLoss, .endSegment(number, batch))
+        try await catalogue.changeLater(
+            .powerLoss,
+            .endSegment(.init(id: segment.header.id, sha256: sum), through: segment.header.lastChange))
         releaseRemovals()
+    }
+
+    private struct Segment {
+        var header: SegmentHeader
+        var key: JournalKey
+        var body: SegmentBody
+    }
+
+    /// Reads what waits; nil if nothing does.
+    private func read(_ epoch: Epoch) throws(FileSystemError) -> Segment? {
+        let found = try catalogue.answer { reader throws(CatalogueError) -> Result<Segment, SegmentError>? in
+            let end = try JournalEnd(reader)
+            let last = try reader.newestJournalEntry()
+            let isWaiting = try reader.lastJournalEntry() > 0
+            guard end.needsBase || isWaiting else { return nil }
+            let header = SegmentHeader(
+                catalogue: end.catalogue, first: end.needsBase ? 0 : end.next(in: epoch).number,
+                id: end.next(in: epoch), previous: end.needsBase ? nil : end.last, lastChange: last,
+                pending: try reader.earliestUpload(), time: currentTime())
+            let body = try segments.write(header) { (receive) throws(CatalogueError) in
+                if end.needsBase { try reader.everything(receive) } else { try reader.journal(receive) }
+            }
+            return body.map { Segment(header: header, key: JournalKey(first: header.first, id: header.id), body: $0) }
+        }
+        do throws(SegmentError) { return try found?.get() } catch { throw .main(error) }
     }
 
     /// What the journal has told is not wanted may go (I15).
@@ -94,31 +146,63 @@ final class JournalShipper: Sendable {
     func sync(deadline: ContinuousClock.Instant) async throws(FileSystemError) {
         let last = try catalogue.lastJournalEntry()
         while try catalogue.journalEntries(through: last) > 0 {
-            let (work, mustStart) = segment.withLock { current -> (SharedWork, Bool) in
-                if let current { return (current, false) }
-                let work = SharedWork()
-                current = work
-                return (work, true)
-            }
+            let (work, mustStart) = join()
             if mustStart { startShipping(work, deadline: deadline) }
             guard let outcome = await work.wait(until: deadline) else { throw .backupTimedOut }
             if mustStart { try outcome.get() }
         }
     }
 
+    /// Runs `body` while no segment is on its way: what it reads is the moment of the last one, or later.
+    func betweenSegments(
+        deadline: ContinuousClock.Instant, _ body: () async throws(FileSystemError) -> Void
+    ) async throws(FileSystemError) {
+        while true {
+            let (work, isOurs) = join()
+            guard isOurs else {
+                guard await work.wait(until: deadline) != nil else { throw .backupTimedOut }
+                continue
+            }
+            defer { leave(work, .success(())) }
+            return try await body()
+        }
+    }
+
+    private func join() -> (work: SharedWork, mustStart: Bool) {
+        progress.withLock { progress in
+            if let current = progress.current { return (current, false) }
+            let work = SharedWork()
+            progress.current = work
+            return (work, true)
+        }
+    }
+
+    private func leave(_ work: SharedWork, _ outcome: SharedWork.Outcome) {
+        progress.withLock { $0.current = nil }
+        work.finish(outcome)
+    }
+
     /// One segment at a time, so that their numbers rise with what they tell.
     private func startShipping(_ work: SharedWork, deadline: ContinuousClock.Instant) {
         Task(executorPreference: BlockingExecutor.shared) { [self] in
-            let outcome: SharedWork.Outcome
             do throws(FileSystemError) {
-                outcome = .success(try await shipSegment(deadline: deadline))
+                try await shipSegment(deadline: deadline)
+                leave(work, .success(()))
             } catch {
                 counters.add(\.journalFailures)
-                logger.warning("the journal could not be shipped", metadata: ["error": "\(error)"])
-                outcome = .failure(error)
+                // Who has taken over is told once.
+                let level: Logger.Level = claim.takeover == nil ? .warning : .debug
+                logger.log(level: level, "the journal could not be shipped", metadata: ["error": "\(error)"])
+                leave(work, .failure(error))
             }
-            segment.withLock { $0 = nil }
-            work.finish(outcome)
         }
+    }
+}
+
+extension FileSystemError {
+    /// A segment that could not be written to, or read from, main's file system.
+    static func main(_ error: SegmentError) -> FileSystemError {
+        if case .localFile(let code) = error { return .main(errno: code, during: "writing a segment of the journal") }
+        return .main(errno: EIO, during: "reading a segment of the journal")
     }
 }

@@ -54,11 +54,12 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
         return StatusReport(
             place: .init(main: tree.main.path, mountpoint: known.withLock { $0.mountPoint }),
             backup: .init(
-                url: store.location, reachable: health.isAnswering,
-                lastError: health.lastError),
+                url: store.location, reachable: health.isAnswering, lastError: health.lastError,
+                takenOver: journal.claim.takeover),
             resources: .init(creating: counts.creating, created: counts.created, deleted: counts.deleted),
             pending: .init(
-                uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal),
+                uploads: counts.pendingUploads, removals: counts.pendingRemovals, journal: counts.pendingJournal,
+                journalLag: try journal.lag() / .seconds(1)),
             leftovers: counts.leftovers, aside: counts.aside,
             recoveries: .init(done: counters.recoveriesDone, failed: counters.recoveriesFailed),
             failures: .init(

@@ -99,11 +99,14 @@ extension StatusReport {
         package var reachable: Bool
         /// The last failure, one line; nil if there was none since the mount.
         package var lastError: String?
+        /// One line that says who has taken it over from this mount, which only reads since; nil if nobody has.
+        package var takenOver: String?
 
-        package init(url: String, reachable: Bool, lastError: String?) {
+        package init(url: String, reachable: Bool, lastError: String?, takenOver: String? = nil) {
             self.url = url
             self.reachable = reachable
             self.lastError = lastError
+            self.takenOver = takenOver
         }
 
         package func encode(to encoder: any Encoder) throws {
@@ -111,6 +114,7 @@ extension StatusReport {
             try container.encode(url, forKey: .url)
             try container.encode(reachable, forKey: .reachable)
             try container.encode(lastError, forKey: .lastError)
+            try container.encode(takenOver, forKey: .takenOver)
         }
     }
 
@@ -138,11 +142,14 @@ extension StatusReport {
         package var removals: Int
         /// Changes of names, modes and times that the journal has not shipped yet.
         package var journal: Int
+        /// Seconds: how old the oldest of those changes can be; what would be lost of names if this machine were.
+        package var journalLag: Double
 
-        package init(uploads: Int, removals: Int, journal: Int) {
+        package init(uploads: Int, removals: Int, journal: Int, journalLag: Double = 0) {
             self.uploads = uploads
             self.removals = removals
             self.journal = journal
+            self.journalLag = journalLag
         }
     }
 

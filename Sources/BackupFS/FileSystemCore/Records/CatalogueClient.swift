@@ -29,6 +29,11 @@ final class CatalogueClient: CatalogueAnswering, Sendable {
         do throws(CatalogueError) { return try await catalogue.ask(question) } catch { throw .catalogue(error) }
     }
 
+    /// Asks what may take minutes.
+    func askAtLength<Answer>(_ question: CatalogueQuestion<Answer>) async throws(FileSystemError) -> Answer {
+        do throws(CatalogueError) { return try await catalogue.askAtLength(question) } catch { throw .catalogue(error) }
+    }
+
     /// Changes the catalogue and waits, on this thread, until that is committed.
     func change<Outcome>(
         _ durability: Durability, _ change: CatalogueChange<Outcome>

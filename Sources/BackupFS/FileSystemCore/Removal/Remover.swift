@@ -10,12 +10,16 @@ import ObjectStorage
 /// Removes what was deleted from both storages.
 final class Remover: StorageStep {
     let storages: Storages
+    private let claim: PrefixClaim
     let intents: IntentKeeper
     private let counters: Counters
     private let logger: Logger
 
-    init(storages: Storages, intents: IntentKeeper, counters: Counters, logger: Logger) {
+    init(
+        storages: Storages, claim: PrefixClaim, intents: IntentKeeper, counters: Counters, logger: Logger
+    ) {
         self.storages = storages
+        self.claim = claim
         self.intents = intents
         self.counters = counters
         self.logger = logger
@@ -91,6 +95,13 @@ final class Remover: StorageStep {
         } catch {
             counters.add(\.catalogueFailures)
             logger.error("nothing is removed from backup", metadata: ["error": "\(error)"])
+            return false
+        }
+        // The journal has told it, and a later owner would have read that: so only what nobody needs goes.
+        do throws(FileSystemError) {
+            try await claim.confirmOwner(deadline: settings.deadline(size: 0))
+        } catch {
+            await noteRemovalFailures(items) { _ in error }
             return false
         }
         var failures: [String: ObjectStoreError] = [:]

@@ -13,22 +13,26 @@ final class Scheduler: Sendable {
     private let uploads: DueUploads
     private let removals: DueRemovals
     private let journal: JournalShipper
+    private let compactor: JournalCompactor
     private let scrub: ScrubSchedule
     private let checkpoint: Checkpoint
     private let intents: IntentKeeper
     private let logger: Logger
     /// The tasks, but those that `catalogue.work` wakes.
-    private let own = (journal: Pacemaker(), main: Pacemaker(), scrub: Pacemaker())
+    private let own = (
+        journal: Pacemaker(), compactor: Pacemaker(), main: Pacemaker(), scrub: Pacemaker()
+    )
 
     init(
-        uploads: DueUploads, removals: DueRemovals, journal: JournalShipper, scrub: ScrubSchedule, tree: MainTree,
-        intents: IntentKeeper, logger: Logger
+        uploads: DueUploads, removals: DueRemovals, journal: JournalShipper, compactor: JournalCompactor,
+        scrub: ScrubSchedule, tree: MainTree, intents: IntentKeeper, logger: Logger
     ) {
         catalogue = tree.catalogue
         main = tree.main
         self.uploads = uploads
         self.removals = removals
         self.journal = journal
+        self.compactor = compactor
         self.scrub = scrub
         checkpoint = Checkpoint(tree: tree, catalogue: tree.catalogue, logger: logger)
         self.intents = intents
@@ -43,19 +47,15 @@ final class Scheduler: Sendable {
         work.uploads.run { [uploads] in await uploads.run(work.uploads) }
         work.removals.run { [removals] in await removals.run(work.removals) }
         own.scrub.run { [scrub, own] in await scrub.run(own.scrub) }
-        own.journal.run { [journal, own] in
-            while !own.journal.isStopped {
-                let isShipped = await journal.ship()
-                await own.journal.sleep(atMost: .seconds(isShipped ? 1 : 5))
-            }
-        }
+        own.journal.run { [journal, own] in await journal.run(own.journal) }
+        own.compactor.run { [compactor, own] in await compactor.run(own.compactor) }
         own.main.run { [self] in await keepMainUp(own.main) }
     }
 
     /// Ends the tasks; false if one of them is not done before `deadline`.
     func stop(until deadline: ContinuousClock.Instant) async -> Bool {
         var isQuiet = true
-        for task in [catalogue.work.uploads, catalogue.work.removals, own.scrub, own.journal, own.main]
+        for task in [catalogue.work.uploads, catalogue.work.removals, own.scrub, own.compactor, own.journal, own.main]
         where await !task.stop(until: deadline) {
             isQuiet = false
         }

@@ -17,6 +17,7 @@ enum ObjectMetadata {
             "backupfs-version": version.id.description,
             "backupfs-sha256": hexadecimal(version.sha256),
         ]
+        if let point = version.point { metadata["backupfs-seq"] = "\(point)" }
         // S3 allows 2 KB of metadata in all; a longer path is in the journal only.
         if encodedPath.utf8.count <= 1500 { metadata["backupfs-path"] = encodedPath }
         return ObjectAttributes(contentType: contentType(path.last ?? []), metadata: metadata)

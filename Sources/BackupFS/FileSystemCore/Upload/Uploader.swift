@@ -115,7 +115,7 @@ final class Uploader: StorageStep {
     ) async throws(FileSystemError) -> Bool {
         guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline),
             let path = try catalogue.path(of: row.id),
-            let version = try await begin(row, path, reading)
+            let version = try await begin(row, path, reading, deadline: deadline)
         else { return false }
         try reach("upload.begun")
         // What a power cut must not take is synced while the bytes travel.
@@ -184,8 +184,9 @@ final class Uploader: StorageStep {
     ///
     /// nil if the file was deleted in this moment.
     private func begin(
-        _ row: Resource, _ path: [[UInt8]], _ reading: Reading
+        _ row: Resource, _ path: [[UInt8]], _ reading: Reading, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Version? {
+        let epoch = try await claim.epoch(deadline: deadline)
         let id = VersionID(now: currentTime())
         let longestKey = store.longestKey
         let new = Version(
@@ -194,7 +195,7 @@ final class Uploader: StorageStep {
         do throws(FileSystemError) {
             let begun = try await catalogue.changeLater(
                 .processCrash,
-                .beginUpload(new, now: currentTime()) {
+                .beginUpload(new, epoch: epoch.number, now: currentTime()) {
                     $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
                 })
             if begun.leavesWork { catalogue.work.wake() }

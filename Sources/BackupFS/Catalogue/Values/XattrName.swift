@@ -1,0 +1,12 @@
+/// The name of an extended attribute: any bytes but NUL, of which nobody says that they are UTF-8.
+package struct XattrName: Sendable, Hashable, ExpressibleByStringLiteral {
+    package var bytes: [UInt8]
+
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    package init(stringLiteral text: String) { bytes = Array(text.utf8) }
+
+    package func hasPrefix(_ prefix: StaticString) -> Bool {
+        prefix.withUTF8Buffer { bytes.starts(with: $0) }
+    }
+}
