@@ -94,7 +94,7 @@ final class TestFileSystem: Sendable {
     }
 
     /// A daemon that has just stopped lets go of its lock when the last of its tasks is gone.
-    private func lockedMain() async throws -> MainStorage {
+    func lockedMain() async throws -> MainStorage {
         let deadline = ContinuousClock.now + .seconds(120)
         while true {
             do throws(MainStorage.OpenFailure) {

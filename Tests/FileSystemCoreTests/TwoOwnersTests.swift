@@ -62,10 +62,10 @@ struct TwoOwnersTests {
                     await bench.remover.removeVersions(due)
                     turns.retire(0)
                 }()
-                async let found = takeOver(bench, other)
-                let key = try await found
+                let found = await Result { try await takeOver(bench, other) }
                 turns.retire(1)
                 await removal
+                let key = try found.get()
                 let needed = try #require(key)
                 #expect(bench.memory[needed] != nil, "\(turns.taken)")
                 let isRemoved = bench.memory[oldKey] == nil

@@ -29,9 +29,13 @@ package final class FaultyStore: ObjectStore {
         fileprivate let methods: Set<StoreMethod>
         fileprivate let keys: KeyPattern
         private let limit: Int
+        private let passing: Int
         private let met = Mutex(0)
 
-        fileprivate init(_ fault: StoreFault, _ methods: Set<StoreMethod>, _ keys: KeyPattern, limit: Int) {
+        fileprivate init(
+            _ fault: StoreFault, _ methods: Set<StoreMethod>, _ keys: KeyPattern, limit: Int, passing: Int
+        ) {
+            self.passing = passing
             self.fault = fault
             self.methods = methods
             self.keys = keys
@@ -39,14 +43,14 @@ package final class FaultyStore: ObjectStore {
         }
 
         /// How many requests met the fault.
-        package var hits: Int { met.withLock { $0 } }
+        package var hits: Int { max(0, met.withLock { $0 } - passing) }
 
         fileprivate func meets(_ method: StoreMethod, _ key: String) -> Bool {
             guard methods.contains(method), keys.matches(key) else { return false }
             return met.withLock { met in
                 guard met < limit else { return false }
                 met += 1
-                return true
+                return met > passing
             }
         }
     }
@@ -94,9 +98,10 @@ package final class FaultyStore: ObjectStore {
     @discardableResult
     package func inject(
         _ fault: StoreFault, on methods: Set<StoreMethod> = Set(StoreMethod.allCases), keys: KeyPattern = .any,
-        count: Int = .max
+        count: Int = .max, after passing: Int = 0
     ) -> Rule {
-        let rule = Rule(fault, methods, keys, limit: count)
+        let limit = count.addingReportingOverflow(passing)
+        let rule = Rule(fault, methods, keys, limit: limit.overflow ? .max : limit.partialValue, passing: passing)
         rules.withLock { $0.append(rule) }
         return rule
     }

@@ -20,6 +20,7 @@ package final class MemoryStore: ObjectStore {
         var objects: [String: Object] = [:]
         var requests: [StoreRequest] = []
         var uploads: Set<MultipartUpload> = []
+        var age: Duration?
         var recorder: (any UploadRecorder)?
     }
 
@@ -76,6 +77,12 @@ package final class MemoryStore: ObjectStore {
     /// Forgets the requests, not the objects.
     package func forgetRequests() {
         state.withLock { $0.requests = [] }
+    }
+
+    /// How old every object is, as far as `head` says.
+    package var age: Duration? {
+        get { state.withLock { $0.age } }
+        set { state.withLock { $0.age = newValue } }
     }
 
     /// The uploads in parts that are there; puts travel whole, so all of them are a test's.
@@ -143,7 +150,9 @@ package final class MemoryStore: ObjectStore {
     package func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
     {
         try begin(.head, key, deadline)
-        return self[key].map(Self.summary)
+        var summary = self[key].map(Self.summary)
+        summary?.age = age
+        return summary
     }
 
     package func delete(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {

@@ -6,7 +6,7 @@ package final class Turns: Sendable {
         var schedule: [Int]
         var retired: Set<Int> = []
         var isBusy = false
-        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+        var waiting: [(owner: Int, continuation: CheckedContinuation<Void, Never>)] = []
         /// Whose requests went, in their order.
         var taken: [Int] = []
     }
@@ -23,7 +23,7 @@ package final class Turns: Sendable {
     func take(_ owner: Int) async {
         await withCheckedContinuation { continuation in
             let next = state.withLock { state in
-                state.waiting[owner] = continuation
+                state.waiting.append((owner, continuation))
                 return Self.next(&state)
             }
             next?.resume()
@@ -51,8 +51,11 @@ package final class Turns: Sendable {
     private static func next(_ state: inout State) -> CheckedContinuation<Void, Never>? {
         guard !state.isBusy else { return nil }
         while let owner = state.schedule.first, state.retired.contains(owner) { state.schedule.removeFirst() }
-        let owner = state.schedule.first ?? state.waiting.keys.min()
-        guard let owner, let continuation = state.waiting.removeValue(forKey: owner) else { return nil }
+        let scheduled = state.schedule.first
+        guard let place = state.waiting.firstIndex(where: { scheduled == nil || $0.owner == scheduled }) else {
+            return nil
+        }
+        let (owner, continuation) = state.waiting.remove(at: place)
         if !state.schedule.isEmpty { state.schedule.removeFirst() }
         state.isBusy = true
         state.taken.append(owner)

@@ -174,6 +174,9 @@ package protocol CatalogueQuestions {
         after first: String, through last: String, limit: Int
     ) throws(CatalogueError) -> [StoredObject]
 
+    /// Up to `limit` live files after `first` that are in backup and not in main, by their numbers.
+    func filesInBackupOnly(after first: ResourceID, limit: Int) throws(CatalogueError) -> [Resource]
+
     /// Those of the keys that are on record, whatever is to become of their objects.
     func knownKeys(_ keys: [String]) throws(CatalogueError) -> Set<String>
 

@@ -58,8 +58,10 @@ package protocol CatalogueTransaction {
     ///
     /// A new resource is `creating` and stored nowhere yet. Throws `.nameTaken`, `.noSuchResource` or `.notDirectory`
     /// (the parent).
+    ///
+    /// `id` is the number that it gets if it had one once; nil: the next one.
     func create(
-        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes, now: Nanoseconds
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes, as id: ResourceID?, now: Nanoseconds
     ) throws(CatalogueError) -> Resource
 
     /// Takes back a creation whose main file could not be made: nothing of it remains.
@@ -127,7 +129,7 @@ package protocol CatalogueTransaction {
     ///
     /// Returns the version of an earlier attempt instead if that failed with the same content and `isSameKey`: bytes of
     /// it that arrive late then change nothing. Other earlier attempts are abandoned; `leavesWork` if there were some. `epoch`
-    /// is the number of the epoch in which it begins.
+    /// is the number of the epoch in which it begins, now; a version that has a point began then.
     func beginUpload(
         _ version: Version, epoch: Int64, now: Nanoseconds, isSameKey: (Version) -> Bool
     ) throws(CatalogueError) -> (version: Version, leavesWork: Bool)
@@ -257,6 +259,12 @@ package protocol CatalogueTransaction {
 
     /// Has the journal tell of a resource as if it had changed.
     func tell(_ id: ResourceID) throws(CatalogueError)
+
+    /// Notes an object that nobody needs: it goes after `until`, unless that is known to be wrong by then.
+    func keepOrphan(_ version: Version, until: Nanoseconds, now: Nanoseconds) throws(CatalogueError)
+
+    /// Removes the rows, up to the number `last`, of files that were being made and of which no storage has a byte.
+    func forgetUnstored(through last: ResourceID, now: Nanoseconds) throws(CatalogueError)
 
     /// Every change up to the one with this number is in backup.
     func shipped(through last: Int64) throws(CatalogueError)

@@ -6,11 +6,14 @@ enum ExitStatus: Int32 {
     case failed = 1
     /// Wrong usage.
     case usage = 2
+    /// Somebody else is using the backup.
+    case inUse = 3
 
     /// The exit status of each failure: the only place that chooses one.
     init(for error: CommandError) {
         switch error {
         case .wrongUsage: self = .usage
+        case .inUse: self = .inUse
         case .preflight, .control, .failed: self = .failed
         }
     }
@@ -26,10 +29,12 @@ enum CommandError: Error, Equatable, CustomStringConvertible {
     case control(ControlFailure)
     /// It was tried and failed.
     case failed(String)
+    /// Somebody else is using the backup.
+    case inUse(String)
 
     var description: String {
         switch self {
-        case .wrongUsage(let line), .failed(let line): terminalText(line)
+        case .wrongUsage(let line), .failed(let line), .inUse(let line): terminalText(line)
         case .preflight(let failure): failure.description
         case .control(let failure): failure.description
         }

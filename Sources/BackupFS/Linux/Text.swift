@@ -27,6 +27,38 @@ package func percentEncoded(_ bytes: some Sequence<UInt8>, keeping: String = "")
     return String(decoding: text, as: UTF8.self)
 }
 
+/// The bytes that hexadecimal digits tell; nil if others are among them.
+package func bytes(hexadecimal text: String) -> [UInt8]? {
+    let digits = Array(text.utf8)
+    guard digits.count % 2 == 0 else { return nil }
+    var bytes: [UInt8] = []
+    for index in stride(from: 0, to: digits.count, by: 2) {
+        let pair = String(decoding: digits[index...index + 1], as: UTF8.self)
+        guard pair.allSatisfy(\.isHexDigit), let byte = UInt8(pair, radix: 16) else { return nil }
+        bytes.append(byte)
+    }
+    return bytes
+}
+
+/// The bytes that a percent-encoded text tells; a `%` without two digits stands for itself.
+package func bytes(percentEncoded text: String) -> [UInt8] {
+    let encoded = Array(text.utf8)
+    var result: [UInt8] = []
+    var index = 0
+    while index < encoded.count {
+        if encoded[index] == UInt8(ascii: "%"), index + 2 < encoded.count,
+            let byte = bytes(hexadecimal: String(decoding: encoded[index + 1...index + 2], as: UTF8.self))?.first
+        {
+            result.append(byte)
+            index += 3
+        } else {
+            result.append(encoded[index])
+            index += 1
+        }
+    }
+    return result
+}
+
 /// A text, the same way.
 package func percentEncoded(_ text: String, keeping: String = "") -> String {
     percentEncoded(text.utf8, keeping: keeping)

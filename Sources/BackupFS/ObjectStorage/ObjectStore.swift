@@ -153,15 +153,25 @@ package struct ObjectAttributes: Sendable, Equatable {
 }
 
 /// What a store says about one object.
-package struct ObjectSummary: Sendable, Equatable {
+package struct ObjectSummary: Sendable {
     /// The object's length in bytes.
     package var size: Int64
     /// The user metadata as stored, names in lower case.
     package var metadata: [String: String]
+    /// How long ago it was stored, by the store's own clock; nil if the store does not say.
+    package var age: Duration?
 
-    package init(size: Int64, metadata: [String: String]) {
+    package init(size: Int64, metadata: [String: String], age: Duration? = nil) {
         self.size = size
         self.metadata = metadata
+        self.age = age
+    }
+}
+
+extension ObjectSummary: Equatable {
+    /// Whether they say the same of an object; when it was asked for does not matter.
+    package static func == (one: ObjectSummary, other: ObjectSummary) -> Bool {
+        one.size == other.size && one.metadata == other.metadata
     }
 }
 

@@ -80,6 +80,17 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
+    /// The bucket was looked through after a restore: what was being made then and never arrived does not exist.
+    package static func endSweep(now: Nanoseconds) -> Self {
+        Self { transaction throws(CatalogueError) in
+            guard try transaction.reader.setting(Setting.sweep) != nil else { return }
+            // Later ones are being made now.
+            let last = try transaction.reader.setting(Setting.sweepLast).flatMap { Int64($0) } ?? 0
+            try transaction.forgetUnstored(through: ResourceID(last), now: now)
+            try transaction.unset(Setting.sweep)
+        }
+    }
+
     /// There is no journal that leads to this catalogue: the next segment, which is waited for, tells everything.
     package static var beginJournal: Self {
         Self { transaction throws(CatalogueError) in

@@ -127,6 +127,13 @@ extension CatalogueQuestion where Answer == [StoredObject] {
     }
 }
 
+extension CatalogueQuestion where Answer == [Resource] {
+    /// Up to `limit` live files after `first` that are in backup and not in main, by their numbers.
+    package static func filesInBackupOnly(after first: ResourceID, limit: Int) -> Self {
+        Self { reader throws(CatalogueError) in try reader.filesInBackupOnly(after: first, limit: limit) }
+    }
+}
+
 extension CatalogueQuestion where Answer == Set<String> {
     /// Those of the keys that are on record.
     package static func knownKeys(_ keys: [String]) -> Self {

@@ -100,4 +100,6 @@ package enum SegmentError: Error, Equatable {
     case newerFormat(Int64)
     /// A file that it is written to or read from failed, with this errno.
     case localFile(errno: Int32)
+    /// What it tells could not be recorded.
+    case catalogue(CatalogueError)
 }

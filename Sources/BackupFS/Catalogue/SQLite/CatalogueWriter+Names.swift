@@ -5,18 +5,19 @@ import GRDB
 
 extension CatalogueWriter {
     func create(
-        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes, now: Nanoseconds
+        _ kind: Resource.Kind, _ dentry: Dentry, _ attributes: NewAttributes, as id: ResourceID?, now: Nanoseconds
     ) throws(CatalogueError) -> Resource {
         let directory = try live(dentry.parent)
         guard directory.kind == .directory else { throw .notDirectory }
         guard try reader.lookup(dentry) == nil else { throw .nameTaken }
         try run(
             """
-            INSERT INTO resource (kind, status, mode, uid, gid, size, accessed, modified, changed, created_at,
-                link_count, target, device) VALUES (?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO resource (id, kind, status, mode, uid, gid, size, accessed, modified, changed, created_at,
+                link_count, target, device) VALUES (?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                kind.rawValue, attributes.mode, attributes.uid, attributes.gid, attributes.target?.count ?? 0, now, now,
+                id?.rawValue, kind.rawValue, attributes.mode, attributes.uid, attributes.gid,
+                attributes.target?.count ?? 0, now, now,
                 now, now, kind == .directory ? 2 : 1, attributes.target.map { Data($0) },
                 Int64(bitPattern: attributes.device),
             ])

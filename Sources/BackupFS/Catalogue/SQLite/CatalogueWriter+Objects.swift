@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 extension CatalogueReader {
@@ -14,6 +15,15 @@ extension CatalogueReader {
         ).map { StoredObject(version: Version(row: $0), inBackup: $0["in_backup"]) }
     }
 
+    func filesInBackupOnly(after first: ResourceID, limit: Int) throws(CatalogueError) -> [Resource] {
+        try rows(
+            """
+            SELECT \(Resource.columns) FROM resource
+            WHERE id > ? AND kind = 'file' AND status <> 'deleted' AND in_main = 0 AND in_backup = 1 ORDER BY id LIMIT ?
+            """, [first.rawValue, limit]
+        ).map(Resource.init(row:))
+    }
+
     func knownKeys(_ keys: [String]) throws(CatalogueError) -> Set<String> {
         var known: Set<String> = []
         for key in keys where try row("SELECT 1 FROM version WHERE key = ?", [key]) != nil { known.insert(key) }
@@ -22,6 +32,25 @@ extension CatalogueReader {
 }
 
 extension CatalogueWriter {
+    func keepOrphan(_ version: Version, until: Nanoseconds, now: Nanoseconds) throws(CatalogueError) {
+        // Its file is not on record, or lives on something else: the row is the root's.
+        try run(
+            """
+            INSERT INTO version (id, resource, key, size, sha256, state, created_at, due, kept_until)
+            VALUES (?, 1, ?, ?, ?, 'abandoned', ?, ?, ?) ON CONFLICT DO NOTHING
+            """,
+            [version.id.description, version.key, version.size, Data(version.sha256), now, until, until])
+    }
+
+    func forgetUnstored(through last: ResourceID, now: Nanoseconds) throws(CatalogueError) {
+        let unstored = try reader.rows(
+            """
+            SELECT id FROM resource WHERE status = 'creating' AND kind = 'file' AND in_main = 0 AND version IS NULL
+                AND due IS NULL AND main_inode = 0 AND id <= ?
+            """, [last.rawValue])
+        for row in unstored { try undoCreate(ResourceID(row[0]), now: now) }
+    }
+
     func noteLoss(
         of version: Version, hasMainCopy: Bool, error: String, now: Nanoseconds
     ) throws(CatalogueError) -> ObjectLoss? {

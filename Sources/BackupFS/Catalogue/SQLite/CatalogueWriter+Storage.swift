@@ -71,14 +71,15 @@ extension CatalogueWriter {
         let change = try reader.row(
             """
             INSERT INTO version (id, resource, key, size, sha256, state, created_at, epoch, change)
-            VALUES (?, ?, ?, ?, ?, 'uploading', ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0))
+            VALUES (?, ?, ?, ?, ?, 'uploading', ?, ?,
+                coalesce(?, (SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0))
             RETURNING change
             """,
             [
                 version.id.description, version.resource.rawValue, version.key, version.size, Data(version.sha256),
-                now, epoch,
+                now, version.point?.epoch ?? epoch, version.point?.change,
             ])
-        begun.point = ChangePoint(epoch: epoch, change: change?[0] ?? 0)
+        begun.point = ChangePoint(epoch: version.point?.epoch ?? epoch, change: change?[0] ?? 0)
         return (begun, leavesWork)
     }
 

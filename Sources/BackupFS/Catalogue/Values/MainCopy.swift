@@ -16,11 +16,11 @@ package struct AdoptedAttributes: Sendable {
     var mode: UInt32
     var uid: UInt32
     var gid: UInt32
-    var size: Int64
+    package var size: Int64
     var accessed: Nanoseconds
     var modified: Nanoseconds
     package let changed: Nanoseconds
-    var target: [UInt8]?
+    package var target: [UInt8]?
     var device: UInt64
     /// The inode number in main.
     package let inode: UInt64

@@ -22,6 +22,11 @@ package enum Setting {
     package static let journalBegun = "journal.begun"
     /// Set while there is no journal that leads to this catalogue: the next segment tells everything.
     package static let journalBase = "journal.base"
+    /// Set by a restore until the bucket has been looked through: from which moment on (`ChangePoint`) an object that no row
+    /// knows may be an acknowledged content.
+    package static let sweep = "sweep"
+    /// The number of the last resource that the restore knew.
+    package static let sweepLast = "sweep.last"
     /// The last claim of the backup by this catalogue (`Epoch`); it may never have arrived.
     package static let epoch = "epoch"
     /// `yes` after a stop that left nothing unfinished.

@@ -152,12 +152,12 @@ enum ReportText {
         return rows.map { $0 + String(repeating: " ", count: width - $0.count) + $1 + "\n" }.joined()
     }
 
-    private static func count(_ value: Int, _ noun: String) -> String {
+    static func count(_ value: Int, _ noun: String) -> String {
         "\(number(value)) \(noun)\(value == 1 ? "" : "s")"
     }
 
     /// A number with commas between its thousands.
-    private static func number(_ value: Int) -> String {
+    static func number(_ value: Int) -> String {
         var text = ""
         for (index, digit) in String(value.magnitude).reversed().enumerated() {
             if index > 0, index.isMultiple(of: 3) { text.append(",") }

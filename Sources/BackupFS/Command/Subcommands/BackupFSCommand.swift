@@ -16,7 +16,7 @@ struct BackupFSCommand: ParsableCommand {
         version: "backupfs \(version)",
         subcommands: [
             MountCommand.self, UnmountCommand.self, StatusCommand.self, InfoCommand.self, LeftoversCommand.self,
-            CleanCommand.self, AsideCommand.self, SyncCommand.self, CheckCommand.self,
+            CleanCommand.self, AsideCommand.self, SyncCommand.self, CheckCommand.self, RestoreCommand.self,
         ])
 }
 

@@ -14,10 +14,14 @@ struct JournalHistory: Sendable {
         var body: SegmentBody
     }
 
-    /// The base first.
+    /// The base first; none if nothing was ever sent.
     var segments: [Segment]
     /// What keeps later segments out, one line each; empty if nothing does.
     var gaps: [String]
+    /// The SHA-256 of the last segment, as it was sent.
+    var sum: [UInt8]
+    /// The newest sending that is there, used or not; nil if none is.
+    var newest: SegmentID?
 
     /// The last segment.
     var end: SegmentHeader? { segments.last?.header }
@@ -80,11 +84,17 @@ struct JournalReader: Sendable {
     }
 
     private func history(_ walk: inout Walk, until time: Nanoseconds?) async throws(JournalError) -> Outcome {
+        if walk.listing.objects.isEmpty {
+            return .found(JournalHistory(segments: [], gaps: [], sum: [], newest: nil))
+        }
         for head in Set(walk.listing.objects.map(\.key.id)).sorted(by: >) {
             guard let last = try await fetch(head, &walk) else { continue }
             if let time, last.segment.header.time > time { continue }
             if let chain = try await chain(to: last.segment, &walk) {
-                return .found(JournalHistory(segments: chain, gaps: walk.gaps))
+                return .found(
+                    JournalHistory(
+                        segments: chain, gaps: walk.gaps, sum: last.segment.header.sealed ?? last.sum,
+                        newest: walk.listing.objects.map(\.key.id).max()))
             }
             if walk.hasChanged { return .changed }
         }
@@ -163,6 +173,7 @@ struct JournalReader: Sendable {
             case .damaged: return .damaged("it is no segment of a journal")
             case .newerFormat(let format): throw .newerFormat(format)
             case .localFile(let code): throw .store(.localFile(errno: code))
+            case .catalogue(let error): throw .store(.unreachable(reason: "\(error)"))
             }
         }
     }

@@ -70,7 +70,10 @@ final class Scrubber: StorageStep {
         position.report.objects += theirs.count
         position.listed = page.last?.key
         position.isFinished = page.isEmpty
-        if position.isFinished { position.report.finishedAt = Date() }
+        if position.isFinished {
+            try await BucketSweep(catalogue: catalogue, store: store, logger: logger).end()
+            position.report.finishedAt = Date()
+        }
         return findings
     }
 
@@ -168,6 +171,17 @@ final class Scrubber: StorageStep {
         }
     }
 
+    /// Takes in, after a restore, what the journal did not tell of; returns what is not ours.
+    private func swept(_ keys: [String], deadline: ContinuousClock.Instant) async throws(FileSystemError) -> [String] {
+        let sweep = BucketSweep(catalogue: catalogue, store: store, logger: logger)
+        guard let start = try sweep.start() else { return keys }
+        var foreign: [String] = []
+        for key in keys where try await sweep.settle(key, from: start, deadline: deadline) == nil {
+            foreign.append(key)
+        }
+        return foreign
+    }
+
     /// Objects that are not ours, or not any more; they stay as they are.
     private func unknownObjects(
         in page: [ListedObject], after key: String?, _ report: inout ObjectReport, deadline: ContinuousClock.Instant
@@ -187,6 +201,7 @@ final class Scrubber: StorageStep {
                 throw .backup(error)
             }
         }
+        left = try await swept(left, deadline: deadline)
         report.unknown += left.count
         if !left.isEmpty {
             logger.notice(

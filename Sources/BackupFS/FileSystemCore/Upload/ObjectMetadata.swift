@@ -30,6 +30,17 @@ enum ObjectMetadata {
         return "\(split.tv_sec)." + String(repeating: "0", count: 9 - fraction.count) + fraction
     }
 
+    /// The time that `seconds` has written; nil for another text.
+    static func nanoseconds(_ text: String) -> Nanoseconds? {
+        let parts = text.split(separator: ".")
+        guard parts.count == 2, parts[1].utf8.count == 9, let seconds = Int64(parts[0]),
+            let fraction = Int64(parts[1]), fraction >= 0
+        else { return nil }
+        let (product, isLarge) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isLarger) = product.addingReportingOverflow(fraction)
+        return isLarge || isLarger ? nil : sum
+    }
+
     private static func contentType(_ name: [UInt8]) -> String {
         let lower = String(decoding: name, as: UTF8.self).lowercased()
         let suffix = lower.split(separator: ".").dropFirst().last.map(String.init) ?? ""

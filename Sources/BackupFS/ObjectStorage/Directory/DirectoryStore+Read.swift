@@ -8,6 +8,8 @@ extension DirectoryStore {
         let file: Descriptor
         /// In bytes.
         let size: Int64
+        /// How long ago it was stored.
+        let age: Duration
     }
 
     /// Opens an object; nil if it is not there.
@@ -22,7 +24,8 @@ extension DirectoryStore {
         }
         guard let status = try? file.readStatus() else { throw DirectoryFailure.last.asStoreError(key.text) }
         guard status.st_mode & S_IFMT == S_IFREG else { return nil }
-        return OpenObject(file: file, size: Int64(status.st_size))
+        return OpenObject(
+            file: file, size: Int64(status.st_size), age: .seconds(max(0, time(nil) - status.st_mtim.tv_sec)))
     }
 
     /// What is kept about an object; nil if its sidecar is missing.

@@ -74,7 +74,8 @@ package final class DirectoryStore: ObjectStore {
         let key = try DirectoryKey(key)
         return try await run("head", deadline) { tree, _ throws(ObjectStoreError) in
             guard let object = try self.openObject(key, tree) else { return nil }
-            return ObjectSummary(size: object.size, metadata: try self.sidecar(key, tree)?.metadata ?? [:])
+            return ObjectSummary(
+                size: object.size, metadata: try self.sidecar(key, tree)?.metadata ?? [:], age: object.age)
         }
     }
 

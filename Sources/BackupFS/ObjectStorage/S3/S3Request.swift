@@ -117,6 +117,13 @@ struct S3Answer: Sendable {
     var location: String?
     /// The server's clock, in seconds since 1970.
     var date: Int64?
+    /// When the object was stored, by that clock.
+    var modified: Int64?
+    /// How long ago that was.
+    var age: Duration? {
+        guard let date, let modified else { return nil }
+        return .seconds(max(0, date - modified))
+    }
     /// How long the server asks to be left alone.
     var retryAfter: Duration?
     /// Whether the server says that the ETag is not the content's MD5 because it encrypts with keys of its own.
@@ -150,6 +157,7 @@ struct S3Answer: Sendable {
         case "x-amz-bucket-region": bucketRegion = String(value)
         case "location": location = String(value)
         case "date": date = ServerClock.seconds(String(value))
+        case "last-modified": modified = ServerClock.seconds(String(value))
         case "x-amz-server-side-encryption": isETagOpaque = value.hasPrefix("aws:kms")
         case "x-amz-server-side-encryption-customer-algorithm": isETagOpaque = true
         case _ where name.hasPrefix("x-amz-meta-"):

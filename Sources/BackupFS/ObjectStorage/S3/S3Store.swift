@@ -81,7 +81,7 @@ package final class S3Store: ObjectStore {
     package func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
     {
         guard let answer = try await headAnswer(key, deadline: deadline) else { return nil }
-        return ObjectSummary(size: answer.contentLength ?? 0, metadata: answer.metadata)
+        return ObjectSummary(size: answer.contentLength ?? 0, metadata: answer.metadata, age: answer.age)
     }
 
     /// A good answer with a length; nil if the server says that the object is not there.
