@@ -49,7 +49,8 @@ let package = Package(
         tests("CatalogueTests", ["Catalogue"], exclude: ["Golden"]),
         tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "Linux", "ObjectStorage", logging]),
         tests(
-            "FileSystemCoreTests", ["FileSystemCore", "Catalogue", "Linux", "ObjectStorage", "TestSupport", logging]),
+            "FileSystemCoreTests", ["FileSystemCore", "Catalogue", "Linux", "ObjectStorage", "TestSupport", logging],
+            exclude: ["Golden"]),
         tests("LinuxTests", ["Linux"]),
         tests("MountTests", ["CLinux", "TestSupport"]),
         tests("ObjectStorageTests", ["CCurl", "Linux", "ObjectStorage", "TestSupport", logging]),

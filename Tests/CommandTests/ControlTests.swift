@@ -77,11 +77,12 @@ struct ControlTests {
         #expect(try client.restoreAside(3) == FakeOperator.aside)
         #expect(throws: ControlFailure.refused("nothing with the number 4")) { try client.restoreAside(4) }
         try client.discardAside(5)
+        #expect(try client.snapshots(isNew: true) == [FakeOperator.snapshot])
         #expect(
             conversation.fileSystem.questions.filter { $0 != "page" }
                 == [
                     "status", "info [97, 255]", "leftovers", "clean true", "clean false", "objects", "aside",
-                    "restore 3", "restore 4", "discard 5",
+                    "restore 3", "restore 4", "discard 5", "snapshots true",
                 ])
         #expect(try client.daemonProcess() == getpid())
     }

@@ -123,5 +123,13 @@ final class FakeOperator: FileSystemOperator {
         }
     }
 
+    func snapshots(isNew: Bool) async throws -> [SnapshotReport] {
+        note("snapshots \(isNew)")
+        return [Self.snapshot]
+    }
+
+    static let snapshot = SnapshotReport(
+        moment: Date(timeIntervalSince1970: 1_700_000_000), bytes: 99, isSnapshot: true)
+
     private func note(_ question: String) { asked.withLock { $0.append(question) } }
 }

@@ -32,7 +32,7 @@ struct ScrubTests {
             #expect(findings == [] && report.objects == 3 && report.isSound && report.unknown == 0)
             #expect(report.finishedAt != nil)
             #expect(try await system.core.operatorDesk.status().objects == report)
-            #expect(system.memory.count(.list) == 2 && system.memory.count(.head) == 0)
+            #expect(system.memory.count(.list, .exactly("")) == 2 && system.memory.count(.head) == 0)
         }
     }
 

@@ -113,4 +113,17 @@ struct StoreKindTests {
         #expect(store.longestKey == longest)
         #expect(store.location == "\(url)")
     }
+
+    @Test("An archived object is named as such, with what to do, and not blamed on the credentials")
+    func archived() {
+        var answer = S3Answer()
+        answer.status = 403
+        answer.body = Array("<Error><Code>InvalidObjectState</Code><Message>no</Message></Error>".utf8)
+        let error = S3Failure(answer).error(key: "a.jpg", bucket: "photos")
+        guard case .rejected(.server(.invalidObjectState), _) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect("\(error)".contains("archived") && "\(error)".contains("restore-object"))
+    }
 }

@@ -174,6 +174,9 @@ package protocol CatalogueQuestions {
         after first: String, through last: String, limit: Int
     ) throws(CatalogueError) -> [StoredObject]
 
+    /// Up to `limit` live files that are in backup, by chance; reads all of them.
+    func someFiles(_ limit: Int) throws(CatalogueError) -> [Resource]
+
     /// Up to `limit` live files after `first` that are in backup and not in main, by their numbers.
     func filesInBackupOnly(after first: ResourceID, limit: Int) throws(CatalogueError) -> [Resource]
 

@@ -48,6 +48,8 @@ package final class BackupFileSystem: StorageStep {
         journal = JournalShipper(
             settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,
             claim: claim, counters: counters, logger: logger)
+        let compactor = JournalCompactor(
+            journal: journal, settings: settings, catalogue: catalogue, logger: logger)
         let slots = BackgroundSlots()
         let scrub = ScrubSchedule(
             scrubber: Scrubber(storages: storages, claim: claim, logger: logger), slots: slots, logger: logger)
@@ -55,7 +57,7 @@ package final class BackupFileSystem: StorageStep {
         let aside = AsideKeeper(tree: tree, catalogue: catalogue, adopter: adopter)
         desk = OperatorDesk(
             attributes: attributeKeeper, aside: aside, uploader: uploader, recoverer: recoverer, remover: remover,
-            journal: journal, scrub: scrub, counters: counters)
+            journal: journal, compactor: compactor, scrub: scrub, counters: counters)
         lifecycle = Lifecycle(
             repairer: Repairer(tree: tree, catalogue: catalogue, adopter: adopter, aside: aside, logger: logger),
             scheduler: Scheduler(
@@ -64,9 +66,7 @@ package final class BackupFileSystem: StorageStep {
                     logger: logger),
                 removals: DueRemovals(catalogue: catalogue, remover: remover, health: health, counters: counters),
                 journal: journal,
-                compactor: JournalCompactor(
-                    journal: journal, settings: settings, catalogue: catalogue, logger: logger),
-                scrub: scrub, tree: tree, intents: intents, logger: logger),
+                compactor: compactor, scrub: scrub, tree: tree, intents: intents, logger: logger),
             intents: intents, journal: journal, health: health, logger: logger)
     }
 
@@ -95,6 +95,12 @@ package final class BackupFileSystem: StorageStep {
     ///
     /// Nothing here asks backup storage.
     package func start() throws(FileSystemError) { try lifecycle.start() }
+
+    /// After a power cut: asks backup storage how long the files are that main has lost while they were being sent.
+    package func decideUndecided(until deadline: ContinuousClock.Instant) async {
+        guard lifecycle.mainWasTorn else { return }
+        await UndecidedFiles(storages: storages, recoverer: recoverer).decide(until: deadline)
+    }
 
     /// Waits at most `timeout` for what is under way, ships the journal, and closes the catalogue.
     ///

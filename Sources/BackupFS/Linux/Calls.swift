@@ -65,6 +65,11 @@ package func extendedAttribute(_ name: String, of path: UnsafePointer<CChar>, lo
     return count > 0 ? Array(buffer[..<count]) : nil
 }
 
+/// Sets an extended attribute of an open file (fsetxattr(2)).
+package func setExtendedAttribute(_ name: UnsafePointer<CChar>, of file: Descriptor, _ value: [UInt8]) -> Int32 {
+    fsetxattr(file.number, name, value, value.count, 0)
+}
+
 /// Who is at the other end of a connected socket, at the time it connected or listened (SO_PEERCRED, unix(7)).
 package func peer(of socket: Descriptor) throws(SystemError) -> (process: Int32, user: UInt32) {
     var peer = backupfs_peer()

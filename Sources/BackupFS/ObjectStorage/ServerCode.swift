@@ -45,6 +45,9 @@ extension ServerCode {
     static let badDigest = ServerCode("BadDigest")
     static let payloadMismatch = ServerCode("XAmzContentSHA256Mismatch")
 
+    /// An object in a storage class that has to be brought back before it can be read.
+    static let invalidObjectState = ServerCode("InvalidObjectState")
+
     // What a server does not offer.
     static let invalidArgument = ServerCode("InvalidArgument")
     static let invalidRequest = ServerCode("InvalidRequest")

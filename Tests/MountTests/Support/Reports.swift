@@ -27,6 +27,7 @@ struct Status: Decodable {
         var url: String
         var reachable: Bool
         var lastError: String?
+        var takenOver: String?
     }
     struct Resources: Decodable {
         var creating: Int

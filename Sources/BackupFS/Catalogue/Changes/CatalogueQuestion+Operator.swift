@@ -128,6 +128,11 @@ extension CatalogueQuestion where Answer == [StoredObject] {
 }
 
 extension CatalogueQuestion where Answer == [Resource] {
+    /// Up to `limit` live files that are in backup, by chance; reads all of them.
+    package static func someFiles(_ limit: Int) -> Self {
+        Self { reader throws(CatalogueError) in try reader.someFiles(limit) }
+    }
+
     /// Up to `limit` live files after `first` that are in backup and not in main, by their numbers.
     package static func filesInBackupOnly(after first: ResourceID, limit: Int) -> Self {
         Self { reader throws(CatalogueError) in try reader.filesInBackupOnly(after: first, limit: limit) }

@@ -1,9 +1,18 @@
-// A snapshot reads every row there is, on a connection of its own. It is the only one that does.
+// What reads every row there is: a snapshot, on a connection of its own, and a drill, which has a catalogue of its own.
 
 import Foundation
 import GRDB
 
 extension CatalogueReader {
+    func someFiles(_ limit: Int) throws(CatalogueError) -> [Resource] {
+        try rows(
+            """
+            SELECT \(Resource.columns) FROM resource
+            WHERE kind = 'file' AND status <> 'deleted' AND in_backup = 1 ORDER BY random() LIMIT ?
+            """, [limit]
+        ).map(Resource.init(row:))
+    }
+
     func everything(_ receive: (JournalRecord) -> Void) throws(CatalogueError) {
         let live = """
             SELECT \(Self.recordedResource) WHERE resource.status <> 'deleted' OR resource.version IS NOT NULL

@@ -72,6 +72,15 @@ struct ControlClient {
         return report
     }
 
+    /// What the journal in the backup can be restored to, oldest first; with `isNew` after a snapshot of now.
+    func snapshots(isNew: Bool) throws(ControlFailure) -> [SnapshotReport] {
+        var reports: [SnapshotReport] = []
+        try ask(.snapshots(isNew: isNew), patience: nil) { answer in
+            if case .snapshot(let report) = answer { reports.append(report) }
+        }
+        return reports
+    }
+
     /// Compares the bucket with the catalogue; `receive` is given what is not as it should be, as it comes.
     func objects(_ receive: (ObjectReport.Finding) -> Void) throws(ControlFailure) -> ObjectReport {
         var report: ObjectReport?
@@ -144,7 +153,8 @@ struct ControlClient {
             switch answer {
             case .done: return
             case .error(let line): throw .refused(line)
-            case .status, .info, .leftover, .aside, .step, .cleaned, .finding, .objects, .progress:
+            case .status, .info, .leftover, .aside, .step, .cleaned, .finding, .objects, .progress,
+                .snapshot:
                 guard receive(answer) else { return }
             }
         }

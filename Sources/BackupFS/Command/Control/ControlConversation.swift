@@ -57,7 +57,8 @@ struct ControlConversation {
                 try write(answer)
                 switch answer {
                 case .done, .error: return
-                case .status, .info, .leftover, .aside, .step, .cleaned, .finding, .objects, .progress: continue
+                case .status, .info, .leftover, .aside, .step, .cleaned, .finding, .objects, .progress, .snapshot:
+                    continue
                 }
             }
             var watched = [
@@ -127,6 +128,8 @@ struct ControlConversation {
             case .restoreAside(let id): outbox.put(.aside(try await fileSystem.restoreAside(id)))
             case .discardAside(let id): try await fileSystem.discardAside(id)
             case .sync: try await fileSystem.sync { outbox.put(.progress($0)) }
+            case .snapshots(let isNew):
+                for report in try await fileSystem.snapshots(isNew: isNew) { outbox.put(.snapshot(report)) }
             }
             outbox.put(.done)
         } catch {

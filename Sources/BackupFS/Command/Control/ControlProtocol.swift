@@ -41,6 +41,8 @@ enum ControlRequest: Sendable, Equatable {
     case discardAside(id: Int64)
     /// Wait until the backup storage holds everything.
     case sync
+    /// What the journal in the backup can be restored to; `isNew`: after a snapshot of now.
+    case snapshots(isNew: Bool)
 }
 
 extension ControlRequest: Codable {
@@ -50,6 +52,7 @@ extension ControlRequest: Codable {
         case path
         case dryRun
         case id
+        case isNew
     }
 
     private enum Name: String, Codable {
@@ -62,6 +65,7 @@ extension ControlRequest: Codable {
         case restoreAside
         case discardAside
         case sync
+        case snapshots
     }
 
     init(from decoder: any Decoder) throws {
@@ -79,6 +83,7 @@ extension ControlRequest: Codable {
         case .restoreAside: self = .restoreAside(id: try container.decode(Int64.self, forKey: .id))
         case .discardAside: self = .discardAside(id: try container.decode(Int64.self, forKey: .id))
         case .sync: self = .sync
+        case .snapshots: self = .snapshots(isNew: try container.decode(Bool.self, forKey: .isNew))
         }
     }
 
@@ -103,6 +108,9 @@ extension ControlRequest: Codable {
             try container.encode(Name.discardAside, forKey: .request)
             try container.encode(id, forKey: .id)
         case .sync: try container.encode(Name.sync, forKey: .request)
+        case .snapshots(let isNew):
+            try container.encode(Name.snapshots, forKey: .request)
+            try container.encode(isNew, forKey: .isNew)
         }
     }
 }
@@ -127,6 +135,8 @@ enum ControlAnswer: Sendable, Equatable {
     case objects(ObjectReport)
     /// What a `sync` still waits for.
     case progress(SyncProgress)
+    /// One moment that can be restored.
+    case snapshot(SnapshotReport)
     /// The last line of a request that was done.
     case done
     /// The last line of a request that was not: one plain line.
@@ -144,6 +154,7 @@ extension ControlAnswer: Codable {
         case finding
         case objects
         case progress
+        case snapshot
         case done
         case error
     }
@@ -163,6 +174,7 @@ extension ControlAnswer: Codable {
         case .finding: self = .finding(try container.decode(ObjectReport.Finding.self, forKey: key))
         case .objects: self = .objects(try container.decode(ObjectReport.self, forKey: key))
         case .progress: self = .progress(try container.decode(SyncProgress.self, forKey: key))
+        case .snapshot: self = .snapshot(try container.decode(SnapshotReport.self, forKey: key))
         case .done: self = .done
         case .error: self = .error(try container.decode(String.self, forKey: key))
         }
@@ -180,6 +192,7 @@ extension ControlAnswer: Codable {
         case .finding(let finding): try container.encode(finding, forKey: .finding)
         case .objects(let report): try container.encode(report, forKey: .objects)
         case .progress(let progress): try container.encode(progress, forKey: .progress)
+        case .snapshot(let report): try container.encode(report, forKey: .snapshot)
         case .done: try container.encode([String: String](), forKey: .done)
         case .error(let line): try container.encode(line, forKey: .error)
         }

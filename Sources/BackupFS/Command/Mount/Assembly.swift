@@ -56,20 +56,22 @@ enum Assembly {
     static func fileSystem(
         _ main: MainStorage, _ store: any ObjectStore, _ settings: BackupSettings, logger: Logger
     ) throws(PreflightFailure) -> BackupFileSystem {
-        let transfers = settings.transfers ?? BackupSettings.defaultTransfers
-        let closeTimeout = settings.closeTimeout ?? BackupSettings.defaultCloseTimeout
+        let core = coreSettings(settings)
         do throws(FileSystemError) {
-            return try BackupFileSystem(
-                main: main, store: store,
-                settings: .init(
-                    closeTimeout: closeTimeout.duration, minimumRate: minimumRate(settings),
-                    backgroundTransfers: min(8, transfers),
-                    whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout,
-                    mostOpenFiles: mostOpenFiles(transfers: transfers)),
-                logger: logger)
+            return try BackupFileSystem(main: main, store: store, settings: core, logger: logger)
         } catch {
             throw .catalogue(error)
         }
+    }
+
+    /// What the core is told.
+    static func coreSettings(_ settings: BackupSettings) -> FileSystemSettings {
+        let transfers = settings.transfers ?? BackupSettings.defaultTransfers
+        let closeTimeout = settings.closeTimeout ?? BackupSettings.defaultCloseTimeout
+        return FileSystemSettings(
+            closeTimeout: closeTimeout.duration, minimumRate: minimumRate(settings),
+            backgroundTransfers: min(8, transfers), whenDown: settings.whenBackupIsDown?.behaviour ?? .waitForTimeout,
+            mostOpenFiles: mostOpenFiles(transfers: transfers))
     }
 
     /// What the process may have open, less what the catalogue, directories, staging and each transfer need.
@@ -129,13 +131,14 @@ enum Assembly {
         }
     }
 
-    /// Repairs, adopts, and starts the background's work.
+    /// Repairs, adopts, and starts the background's work; after a power cut backup storage decides what main lost.
     static func start(_ fileSystem: BackupFileSystem) throws(PreflightFailure) {
         do throws(FileSystemError) {
             try fileSystem.start()
         } catch {
             throw .catalogue(error)
         }
+        waitFor { () async in await fileSystem.decideUndecided(until: .now + .seconds(5)) }
     }
 
     private static func isNew(_ fileSystem: BackupFileSystem) throws(PreflightFailure) -> Bool {

@@ -43,6 +43,8 @@ enum PreflightFailure: Error, Equatable {
     case backupConfiguration(String)
     /// Backup storage refused us or is not there.
     case backup(ObjectStoreError)
+    /// A plain copy was to be made in a main directory.
+    case copyIntoMain(BytePath)
     /// The prefix in backup storage is not this catalogue's.
     case ownership(OwnershipError)
     /// The catalogue cannot be opened.
@@ -90,6 +92,7 @@ extension PreflightFailure: CustomStringConvertible {
             "\(path) cannot be read (\(terminalText(reason))): correct it, or remove it and give --backup again"
         case .backupConfiguration(let line): terminalText(line)
         case .backup(let error): terminalText("\(error)")
+        case .copyIntoMain(let path): "\(path) is a main directory of BackupFS: a copy needs another one"
         case .ownership(let error): terminalText("\(error)")
         case .catalogue(.catalogue(.newerSchema)):
             "the catalogue was written by a newer version of BackupFS: mount it with that version"

@@ -30,13 +30,29 @@ enum RestoreText {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    static func export(_ report: RestoreReport) -> String {
+        "\(ReportText.count(report.files, "file")) (\(ReportText.number(Int(report.bytes))) bytes) as of "
+            + "\(report.moment.map(ReportCoding.text) ?? "the beginning"), from \(terminalText(report.backup)): "
+            + "\(ReportText.number(report.downloaded)) fetched, \(ReportText.number(report.kept)) were there\n"
+    }
+
+    static func drill(_ report: DrillReport) -> String {
+        let state = report.isSound ? "ok" : "NOT OK"
+        return
+            "\(state): \(ReportText.count(report.files, "file")) (\(ReportText.number(Int(report.bytes))) bytes) as of "
+            + "\(report.moment.map(ReportCoding.text) ?? "the beginning") can be mounted after "
+            + "\((report.seconds * 10).rounded() / 10) s; \(ReportText.number(report.missing.count)) objects missing, "
+            + "\(ReportText.number(report.sampled)) files read (\(ReportText.number(Int(report.sampledBytes))) bytes), "
+            + "\(ReportText.number(report.damaged.count)) of them damaged"
+    }
+
     static func progress(_ progress: RestoreProgress) -> String {
         switch progress {
         case .journal(let segment, let count, let told):
             "reading the journal: part \(segment) of \(count), \(ReportText.number(told)) entries"
         case .comparing(let files): "comparing MAIN with the backup: \(ReportText.number(files)) files"
-        case .fetching(let files, let count, let bytes):
-            "fetching: \(ReportText.number(files)) of \(ReportText.count(count, "file")), \(ReportText.number(Int(bytes))) bytes"
+        case .fetching(let files, let bytes):
+            "fetching: \(ReportText.count(files, "file")), \(ReportText.number(Int(bytes))) bytes"
         }
     }
 }

@@ -17,6 +17,8 @@ struct BackupFSCommand: ParsableCommand {
         subcommands: [
             MountCommand.self, UnmountCommand.self, StatusCommand.self, InfoCommand.self, LeftoversCommand.self,
             CleanCommand.self, AsideCommand.self, SyncCommand.self, CheckCommand.self, RestoreCommand.self,
+            ExportCommand.self, DrillCommand.self,
+            SnapshotCommand.self,
         ])
 }
 

@@ -88,7 +88,8 @@ struct RestorePlace {
     private let display = RestoreDisplay()
     private let logger: Logger
 
-    init(_ given: BytePath, _ options: BackupSettings) throws {
+    /// `isCopy`: what is made is no main directory, and the place may be none.
+    init(_ given: BytePath, _ options: BackupSettings, isCopy: Bool = false) throws {
         let absolute = given.absolute()
         let isMade = absolute.withCString { mkdir($0, 0o755) } == 0
         let environment = ProcessInfo.processInfo.environment
@@ -96,9 +97,10 @@ struct RestorePlace {
             let mounts = (try? MountTable.current()) ?? MountTable(entries: [])
             let places = try Preflight(main: absolute, mountPoint: absolute, mounts: mounts)
             main = places.main
+            let remembered = try ConfigurationFile.read(main: places.main)
+            if isCopy, remembered != nil { throw PreflightFailure.copyIntoMain(places.main) }
             settings = try BackupSettings.resolve(
-                given: options, environment: environment, remembered: try ConfigurationFile.read(main: places.main),
-                main: places.main)
+                given: options, environment: environment, remembered: remembered, main: places.main)
             try places.checkBackup(settings.backup ?? "")
             logger = Logger(label: "backupfs") { _ in SwiftLogNoOpLogHandler() }
             store = try Assembly.store(settings, environment: environment, logger: logger)
@@ -122,6 +124,43 @@ struct RestorePlace {
             if case .inUse = error { throw CommandError.inUse("\(error)") }
             throw CommandError.failed("\(error)")
         }
+    }
+
+    /// Makes a plain copy; what is BackupFS's own in the directory goes at the end.
+    func export(at time: Int64?) throws -> RestoreReport {
+        let (exporter, settings) = (exporter(), Assembly.coreSettings(settings))
+        defer { display.finish() }
+        do throws(RestoreError) {
+            let report = try waitFor { () async throws(RestoreError) in try await exporter.export(at: time, settings) }
+            if report.failures.isEmpty, report.setAside == 0 { removeState() }
+            return report
+        } catch {
+            throw CommandError.failed("\(error)")
+        }
+    }
+
+    func drill(sample: Int) throws -> DrillReport {
+        let (exporter, settings) = (exporter(), Assembly.coreSettings(settings))
+        defer { display.finish() }
+        do throws(RestoreError) {
+            return try waitFor { () async throws(RestoreError) in try await exporter.drill(sample: sample, settings) }
+        } catch {
+            throw CommandError.failed("\(error)")
+        }
+    }
+
+    private func exporter() -> Exporter {
+        let display = display
+        return Exporter(main: storage, store: store, logger: logger) { display.show($0) }
+    }
+
+    private func removeState() {
+        let state = main.appending(ControlProtocol.stateDirectoryName)
+        // The directory's own time is what was restored, not that of this removal.
+        var status = stat()
+        let isKnown = fstat(storage.root.number, &status) == 0
+        try? FileManager.default.removeItem(atPath: "\(state)")
+        if isKnown { futimens(storage.root.number, [status.st_atim, status.st_mtim]) }
     }
 
     func download(_ pattern: String?, into report: inout RestoreReport) throws {

@@ -128,7 +128,8 @@ final class JournalCompactor: Sendable {
         guard let header = merged.merged else { return true }
         let key = JournalKey(first: header.first, id: header.id)
         try await put(
-            try written(segments.write(header) { receive in merged.tell(receive) }), key, deadline: deadline)
+            try written(segments.write(header) { receive in merged.tell(receive) }), key, time: header.time,
+            deadline: deadline)
         // With them those whose sending seemed to have failed.
         let gone = listing.objects.map(\.key).filter { object in
             object.first >= header.first && object.id.number <= header.id.number && object.id <= header.id
@@ -151,10 +152,10 @@ final class JournalCompactor: Sendable {
     }
 
     private func put(
-        _ body: SegmentBody, _ key: JournalKey, deadline: ContinuousClock.Instant
+        _ body: SegmentBody, _ key: JournalKey, time: Nanoseconds, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
         do throws(ObjectStoreError) {
-            _ = try await segments.put(body, under: key, deadline: deadline)
+            _ = try await segments.put(body, under: key, time: time, deadline: deadline)
         } catch {
             throw .backup(error)
         }
@@ -181,6 +182,7 @@ final class JournalCompactor: Sendable {
 
     private struct Snapshot: Sendable {
         var key: JournalKey
+        var time: Nanoseconds
         var body: Result<SegmentBody, SegmentError>
     }
 
@@ -193,7 +195,7 @@ final class JournalCompactor: Sendable {
         guard let snapshot = try await readSnapshot() else { return nil }
         let body = try written(snapshot.body)
         let deadline = settings.deadline(size: body.length)
-        try await put(body, snapshot.key, deadline: deadline)
+        try await put(body, snapshot.key, time: snapshot.time, deadline: deadline)
         let listing = try await list(deadline: deadline)
         let before = listing.objects.map(\.key).filter { $0.first == 0 && $0.id < snapshot.key.id }.max {
             $0.id < $1.id
@@ -224,7 +226,7 @@ final class JournalCompactor: Sendable {
             let body = try segments.write(header) { (receive) throws(CatalogueError) in
                 try reader.everything(receive)
             }
-            return Snapshot(key: JournalKey(first: 0, id: last.id), body: body)
+            return Snapshot(key: JournalKey(first: 0, id: last.id), time: header.time, body: body)
         }
         var reading: Task<Result<Snapshot?, FileSystemError>, Never>?
         try await journal.betweenSegments(deadline: deadline) { [catalogue] () async throws(FileSystemError) in

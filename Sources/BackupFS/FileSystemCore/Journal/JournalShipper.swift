@@ -83,7 +83,8 @@ final class JournalShipper: Sendable {
         try reach("journal.begun")
         let sum: [UInt8]
         do throws(ObjectStoreError) {
-            sum = try await segments.put(segment.body, under: segment.key, deadline: deadline)
+            sum = try await segments.put(
+                segment.body, under: segment.key, time: segment.header.time, deadline: deadline)
             health.note(nil)
         } catch {
             health.note(error)

@@ -10,6 +10,8 @@ import ObjectStorage
 struct SegmentStore: Sendable {
     /// The metadata that has the SHA-256 of a segment's bytes, in hexadecimal.
     private static let sumName = "backupfs-sha256"
+    /// The metadata that has the time of its last change, in nanoseconds since 1970.
+    static let timeName = "backupfs-time"
 
     let store: any ObjectStore
     /// Gives an empty file of nobody else's.
@@ -52,7 +54,7 @@ struct SegmentStore: Sendable {
 
     /// Sends a segment; returns the SHA-256 of its bytes.
     func put(
-        _ body: SegmentBody, under key: JournalKey, deadline: ContinuousClock.Instant
+        _ body: SegmentBody, under key: JournalKey, time: Nanoseconds, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> [UInt8] {
         let digests: ContentDigests
         let object: ObjectBody
@@ -65,7 +67,8 @@ struct SegmentStore: Sendable {
             object = .file(descriptor: file.number, length: length, digests: digests)
         }
         let attributes = ObjectAttributes(
-            contentType: "application/gzip", metadata: [Self.sumName: hexadecimal(digests.sha256)])
+            contentType: "application/gzip",
+            metadata: [Self.sumName: hexadecimal(digests.sha256), Self.timeName: "\(time)"])
         try await store.put(key.key, object, attributes, deadline: deadline)
         return digests.sha256
     }

@@ -48,6 +48,9 @@ package protocol FileSystemOperator: Sendable {
     /// `progress` is called from any thread, at the start and whenever a figure changed, not more than a few times a
     /// second. Cancelling the task ends the wait, not the uploads.
     func sync(progress: @Sendable (SyncProgress) -> Void) async throws
+
+    /// What the journal in the backup can be restored to, oldest first; with `isNew` after a snapshot of now.
+    func snapshots(isNew: Bool) async throws -> [SnapshotReport]
 }
 
 /// Why an operator's request failed: one plain line that says what happened and what to do.

@@ -14,7 +14,8 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
     private let uploader: Uploader
     private let recoverer: Recoverer
     private let remover: Remover
-    private let journal: JournalShipper
+    let journal: JournalShipper
+    let compactor: JournalCompactor
     private let scrub: ScrubSchedule
     private let counters: Counters
     private let known = Mutex(Known())
@@ -29,7 +30,7 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
 
     init(
         attributes: AttributeKeeper, aside: AsideKeeper, uploader: Uploader, recoverer: Recoverer, remover: Remover,
-        journal: JournalShipper, scrub: ScrubSchedule, counters: Counters
+        journal: JournalShipper, compactor: JournalCompactor, scrub: ScrubSchedule, counters: Counters
     ) {
         storages = uploader.storages
         self.attributes = attributes
@@ -38,6 +39,7 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
         self.recoverer = recoverer
         self.remover = remover
         self.journal = journal
+        self.compactor = compactor
         self.scrub = scrub
         self.counters = counters
     }

@@ -24,7 +24,17 @@ extension BackupFileSystem {
     package func download(
         matching pattern: String?, _ progress: @escaping @Sendable (RestoreProgress) -> Void
     ) async -> DownloadOutcome {
-        let outcome = Mutex(DownloadOutcome())
+        var outcome = await fetch(matching: pattern, progress)
+        do throws(CatalogueError) { try catalogue.catalogue.close() } catch {
+            outcome.failures.append("\(FileSystemError.catalogue(error))")
+        }
+        return outcome
+    }
+
+    func fetch(
+        matching pattern: String?, _ progress: @escaping @Sendable (RestoreProgress) -> Void
+    ) async -> DownloadOutcome {
+        var all = DownloadOutcome()
         var last = ResourceID.root
         while true {
             let after = last
@@ -32,18 +42,29 @@ extension BackupFileSystem {
             do throws(FileSystemError) {
                 page = try await catalogue.ask(.filesInBackupOnly(after: after, limit: Self.downloadPage))
             } catch {
-                outcome.withLock { $0.failures.append("\(error)") }
-                break
+                all.failures.append("\(error)")
+                return all
             }
-            guard let end = page.last else { break }
+            guard let end = page.last else { return all }
             last = end.id
-            let wanted = page.filter { row in pattern.map { isMatched(row.id, $0) } ?? true }
-            _ = await inParallel(wanted, width: settings.backgroundTransfers) { [self] row in
-                await download(row, outcome, progress)
+            let before = all
+            let some = await fetch(page.filter { row in pattern.map { isMatched(row.id, $0) } ?? true }) { step in
+                guard case .fetching(let files, let bytes) = step else { return }
+                progress(.fetching(files: before.files + files, bytes: before.bytes + bytes))
             }
+            all.files += some.files
+            all.bytes += some.bytes
+            all.failures += some.failures
         }
-        do throws(CatalogueError) { try catalogue.catalogue.close() } catch {
-            outcome.withLock { $0.failures.append("\(FileSystemError.catalogue(error))") }
+    }
+
+    /// Fetches some files.
+    func fetch(
+        _ rows: [Resource], _ progress: @escaping @Sendable (RestoreProgress) -> Void
+    ) async -> DownloadOutcome {
+        let outcome = Mutex(DownloadOutcome())
+        _ = await inParallel(rows, width: settings.backgroundTransfers) { [self] row in
+            await download(row, outcome, progress)
         }
         return outcome.withLock { $0 }
     }
@@ -56,12 +77,12 @@ extension BackupFileSystem {
         file.load(row)
         do throws(FileSystemError) {
             try await recoverer.recover(file)
-            let (count, bytes) = outcome.withLock { outcome in
+            let (files, bytes) = outcome.withLock { outcome in
                 outcome.files += 1
                 outcome.bytes += row.size
                 return (outcome.files, outcome.bytes)
             }
-            progress(.fetching(files: count, of: count, bytes: bytes))
+            progress(.fetching(files: files, bytes: bytes))
         } catch {
             let path = (try? catalogue.path(of: row.id)).flatMap { $0 }.map { displayPath($0) } ?? "\(row.id.rawValue)"
             outcome.withLock { $0.failures.append("\(path): \(error)") }

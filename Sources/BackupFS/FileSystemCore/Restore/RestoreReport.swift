@@ -7,7 +7,7 @@ package enum RestoreProgress: Sendable, Equatable {
     /// Files that main has are compared with the backup.
     case comparing(files: Int)
     /// Contents are fetched.
-    case fetching(files: Int, of: Int, bytes: Int64)
+    case fetching(files: Int, bytes: Int64)
 }
 
 /// What a restore has come to.

@@ -18,6 +18,8 @@ package struct Restorer: Sendable {
         package var takesOver = false
         /// Nothing is claimed and nothing is left behind.
         package var isDryRun = false
+        /// The backup stays whose it is: what is made is a copy, and no MAIN.
+        package var isCopy = false
 
         package init() {}
     }
@@ -51,8 +53,9 @@ package struct Restorer: Sendable {
         let reader = BackupReader(store, directory: directory, patience: patience)
         let identity = try await reader.identity()
         let owner = OwnerSuccession(store: store, patience: patience)
-        if !request.takesOver, !request.isDryRun { try await owner.refuseIfInUse(recent: Self.recent) }
-        let epoch = request.isDryRun ? nil : try await owner.claim(for: identity)
+        let claims = !request.isDryRun && !request.isCopy
+        if claims, !request.takesOver { try await owner.refuseIfInUse(recent: Self.recent) }
+        let epoch = claims ? try await owner.claim(for: identity) : nil
         let known: Epoch?
         if let epoch { known = epoch } else { known = try await owner.newest() }
         let rebuilt = try await reader.rebuild(

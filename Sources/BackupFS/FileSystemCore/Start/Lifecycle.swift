@@ -5,6 +5,7 @@ import Catalogue
 import Foundation
 import Glibc
 import Logging
+import Synchronization
 
 /// Starts and ends the work of a file system.
 final class Lifecycle: Sendable {
@@ -16,6 +17,10 @@ final class Lifecycle: Sendable {
     private let journal: JournalShipper
     private let health: StoreHealth
     private let logger: Logger
+    private let torn = Atomic(false)
+
+    /// Whether the start found that main may have lost what was not synced.
+    var mainWasTorn: Bool { torn.load(ordering: .relaxed) }
 
     init(
         repairer: Repairer, scheduler: Scheduler, intents: IntentKeeper, journal: JournalShipper, health: StoreHealth,
@@ -59,8 +64,10 @@ final class Lifecycle: Sendable {
         let mount = main.mountIdentifier()
         // Without a reboot a disk can go and come back, too.
         let isOtherCache = last.boot != boot || last.mount != mount
+        let mainMayBeTorn = last.synced != "yes" && last.boot != nil && isOtherCache
+        torn.store(mainMayBeTorn, ordering: .relaxed)
         try repairer.repair(
-            mainMayBeTorn: last.synced != "yes" && last.boot != nil && isOtherCache,
+            mainMayBeTorn: mainMayBeTorn,
             isUnclean: last.synced != "yes" && last.boot != nil, isAdopted: last.adopted != nil)
         pass("start.repaired")
         try catalogue.change(

@@ -67,6 +67,12 @@ struct S3Failure: Sendable, Equatable {
         case let code? where code == .authorizationHeaderMalformed:
             return .denied(.server(code), message: bucketRegion.map { "the bucket is in region \($0)" } ?? message)
         case let code? where Self.denials.contains(code): return .denied(.server(code), message: message)
+        case .invalidObjectState?:
+            // With status 403, but nothing is wrong with the credentials.
+            return .rejected(
+                .server(.invalidObjectState),
+                message:
+                    "the object is archived: bring it back there (aws s3api restore-object), and read it again then")
         case .badDigest?, .payloadMismatch?: return .corrupted(key: key, reason: text)
         default: return errorByStatus(key: key)
         }
