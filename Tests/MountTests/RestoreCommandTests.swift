@@ -69,10 +69,10 @@ struct RestoreCommandTests {
             let command = [
                 backupfs, "restore", sandbox.main, "--backup", sandbox.backup.url, "--take-over", "--download",
             ]
-            for delay in 0..<20 {
+            for delay in 0..<10 {
                 let program = try Program(
                     command, environment: sandbox.backup.environment, output: sandbox.scratch("restore-\(delay)"))
-                usleep(useconds_t(delay * 12_000))
+                usleep(useconds_t(delay * 24_000))
                 program.send(SIGKILL)
                 _ = try program.wait()
             }
