@@ -46,7 +46,7 @@ let package = Package(
             ],
             path: "Sources/BackupFS/Command", swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["ObjectStorage"], path: "Tests/Support", swiftSettings: strict),
-        tests("CatalogueTests", ["Catalogue"], exclude: ["Golden"]),
+        tests("CatalogueTests", ["Catalogue", "TestSupport"], exclude: ["Golden"]),
         tests("CommandTests", ["CLinux", "Command", "FileSystemCore", "Linux", "ObjectStorage", logging]),
         tests(
             "FileSystemCoreTests", ["FileSystemCore", "Catalogue", "Linux", "ObjectStorage", "TestSupport", logging],

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Catalogue
@@ -123,7 +124,7 @@ struct SegmentTests {
 
     @Test("Whatever the bytes are, reading ends with records or with an error", arguments: 0..<4)
     func generated(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let lines = Array(try segmentText(Golden.segment()).utf8)
         var accepted = 0
         for _ in 0..<800 {
@@ -160,18 +161,5 @@ struct SegmentTests {
         let id = SegmentID(number: 8, epoch: second, attempt: 1)
         #expect(SegmentID(number: 900, epoch: first, attempt: 7) < id && SegmentID("\(id)") == id)
         #expect(SegmentID("8~10~000000000000") == nil && SegmentID("8~10~00000000000!~1") == nil)
-    }
-}
-
-/// A generator with a seed (SplitMix64), so that a failure comes again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

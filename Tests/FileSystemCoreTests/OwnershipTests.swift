@@ -117,6 +117,27 @@ struct OwnershipTests {
         }
     }
 
+    @Test("Closes that find the prefix unclaimed at the same moment claim it once")
+    func closesClaimTogether() async throws {
+        try await TestFileSystem.run(mounting: false) { system in
+            for round in 1...5 {
+                try await system.openUnstarted()
+                try system.start()
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for index in 0..<8 {
+                        group.addTask { try await system.write("\(round)-\(index).jpg", photo(index)) }
+                    }
+                    try await group.waitForAll()
+                }
+                let claims = system.memory.requests.count {
+                    $0.method == .put && $0.key.hasPrefix(".backupfs/epoch/")
+                }
+                #expect(claims == round)
+                await system.stop()
+            }
+        }
+    }
+
     @Test("A catalogue that never had its store is new, also after the marker's answer was lost")
     func claimAnswerLost() async throws {
         try await TestFileSystem.run(mounting: false) { system in

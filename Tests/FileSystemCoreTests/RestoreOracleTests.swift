@@ -52,7 +52,7 @@ struct RestoreOracleTests {
     }
 
     private func run(_ seed: UInt64) async throws -> (files: Int, adopted: Int, behind: Int) {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var outcome = (files: 0, adopted: 0, behind: 0)
         try await TestFileSystem.run(closeTimeout: .milliseconds(100)) { system in
             var oracle = Oracle()
@@ -128,7 +128,8 @@ struct RestoreOracleTests {
         guard isPlace(path) else { return }
         switch Int.random(in: 0..<10, using: &random) {
         case 0...4:
-            let bytes = photo(step &* 1000 &+ Int(random.state % 997), size: Int.random(in: 1..<3000, using: &random))
+            let number = Int.random(in: 0..<997, using: &random)
+            let bytes = photo(step &* 1000 &+ number, size: Int.random(in: 1..<3000, using: &random))
             let before = oracle.acknowledged[path]
             do {
                 try await system.write(path, bytes)
@@ -160,18 +161,5 @@ struct RestoreOracleTests {
                 _ = try? system.core.setAttributes(id, AttributeChanges(mode: mode))
             }
         }
-    }
-}
-
-/// A generator with a seed (SplitMix64), so that a failure comes again.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

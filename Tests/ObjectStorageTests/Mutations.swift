@@ -1,6 +1,7 @@
 // Inputs that nobody thought of: valid ones, changed at random. The seed makes a run happen again.
 
 import Foundation
+import TestSupport
 
 /// Random changes of valid inputs.
 struct Mutations {
@@ -17,18 +18,18 @@ struct Mutations {
     /// `tokens` are what the format is made of: they are put in more often than random bytes.
     static func each(_ samples: [String], tokens: [String], _ body: ([UInt8]) -> Void) {
         print("BACKUPFS_TEST_SEED=\(seed)")
-        var mutations = Mutations(samples: samples, tokens: tokens, state: seed)
+        var mutations = Mutations(samples: samples, tokens: tokens, seed: seed)
         for _ in 0..<count { body(mutations.next()) }
     }
 
     private let samples: [[UInt8]]
     private let tokens: [[UInt8]]
-    private var state: UInt64
+    private var generator: SeededGenerator
 
-    private init(samples: [String], tokens: [String], state: UInt64) {
+    private init(samples: [String], tokens: [String], seed: UInt64) {
         self.samples = samples.map { Array($0.utf8) }
         self.tokens = tokens.map { Array($0.utf8) }
-        self.state = state
+        generator = SeededGenerator(seed: seed)
     }
 
     private mutating func next() -> [UInt8] {
@@ -57,12 +58,6 @@ struct Mutations {
         }
     }
 
-    /// SplitMix64, from 0 to below `limit`.
-    private mutating func random(_ limit: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Int((mixed ^ (mixed >> 31)) % UInt64(limit))
-    }
+    /// From 0 to below `limit`.
+    private mutating func random(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &generator) }
 }

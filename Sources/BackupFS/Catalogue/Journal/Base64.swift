@@ -8,5 +8,5 @@ enum Base64 {
 
     static func text(_ value: [UInt8]) -> String { Data(value).base64EncodedString() }
 
-    static func decode(_ text: [UInt8]) -> [UInt8]? { Data(base64Encoded: Data(text)).map { [UInt8]($0) } }
+    static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? { Data(base64Encoded: Data(text)).map { [UInt8]($0) } }
 }

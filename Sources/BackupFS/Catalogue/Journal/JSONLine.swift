@@ -75,19 +75,27 @@ struct JSONLineWriter {
 struct JSONLine {
     enum Value {
         case number(Int64)
-        /// The UTF-8 of a text.
-        case text([UInt8])
+        case text(Text)
         case flag(Bool)
         /// Something this reader has no use for: null, a fraction, a list, an object.
         case other
     }
 
+    /// Where a text stands in the line, without its quotation marks.
+    struct Text {
+        var range: Range<Int>
+        /// Whether there are escapes in it.
+        var isEscaped: Bool
+    }
+
     /// The line is not one JSON object.
     struct Malformed: Error, Equatable {}
 
-    private(set) var fields: [(key: [UInt8], value: Value)] = []
+    private let line: ArraySlice<UInt8>
+    private(set) var fields: [(key: Text, value: Value)] = []
 
     init(_ line: ArraySlice<UInt8>) throws(Malformed) {
+        self.line = line
         var scanner = JSONScanner(line)
         fields.reserveCapacity(24)
         try scanner.object { (key, value) throws(Malformed) in fields.append((key, value)) }
@@ -95,11 +103,21 @@ struct JSONLine {
 
     subscript(key: StaticString) -> Value? {
         key.withUTF8Buffer { name in
-            for field in fields where field.key.count == name.count && field.key.elementsEqual(name) {
-                return field.value
-            }
+            for field in fields where isText(field.key, equalTo: name) { return field.value }
             return nil
         }
+    }
+
+    private func isText(_ text: Text, equalTo name: UnsafeBufferPointer<UInt8>) -> Bool {
+        if text.isEscaped { return bytes(of: text).elementsEqual(name) }
+        guard text.range.count == name.count else { return false }
+        for offset in 0..<name.count where line[text.range.lowerBound + offset] != name[offset] { return false }
+        return true
+    }
+
+    /// The UTF-8 of a text.
+    func bytes(of text: Text) -> [UInt8] {
+        text.isEscaped ? JSONScanner.unescaped(line[text.range]) : Array(line[text.range])
     }
 
     func number(_ key: StaticString) -> Int64? {
@@ -107,17 +125,24 @@ struct JSONLine {
     }
 
     func bytes(_ key: StaticString) -> [UInt8]? {
-        if case .text(let value)? = self[key] { value } else { nil }
+        if case .text(let value)? = self[key] { bytes(of: value) } else { nil }
     }
 
-    func text(_ key: StaticString) -> String? { bytes(key).map { String(decoding: $0, as: UTF8.self) } }
+    func text(_ key: StaticString) -> String? {
+        guard case .text(let value)? = self[key] else { return nil }
+        if value.isEscaped { return String(decoding: bytes(of: value), as: UTF8.self) }
+        return String(decoding: line[value.range], as: UTF8.self)
+    }
 
     func flag(_ key: StaticString) -> Bool {
         if case .flag(true)? = self[key] { true } else { false }
     }
 
     /// The bytes of a text in base 64; nil if there is none, or it is not that.
-    func base64(_ key: StaticString) -> [UInt8]? { bytes(key).flatMap(Base64.decode) }
+    func base64(_ key: StaticString) -> [UInt8]? {
+        guard case .text(let value)? = self[key] else { return nil }
+        return Base64.decode(value.isEscaped ? bytes(of: value)[...] : line[value.range])
+    }
 
     /// A name under one of the two keys.
     func name(_ key: StaticString, _ key64: StaticString) -> [UInt8]? { bytes(key) ?? base64(key64) }
@@ -153,7 +178,7 @@ private struct JSONScanner {
 
     /// The whole line: one object, and nothing after it.
     mutating func object(
-        _ receive: ([UInt8], JSONLine.Value) throws(JSONLine.Malformed) -> Void
+        _ receive: (JSONLine.Text, JSONLine.Value) throws(JSONLine.Malformed) -> Void
     ) throws(JSONLine.Malformed) {
         try expect(UInt8(ascii: "{"))
         if next() == UInt8(ascii: "}") {
@@ -247,23 +272,37 @@ private struct JSONScanner {
         }
     }
 
-    private mutating func text() throws(JSONLine.Malformed) -> [UInt8] {
+    private mutating func text() throws(JSONLine.Malformed) -> JSONLine.Text {
         try expect(UInt8(ascii: "\""))
         let start = position
-        while position < bytes.endIndex, bytes[position] != UInt8(ascii: "\""), bytes[position] != UInt8(ascii: "\\") {
-            position += 1
-        }
-        var text = Array(bytes[start..<position])
+        var isEscaped = false
         while position < bytes.endIndex {
-            let byte = bytes[position]
-            position += 1
-            switch byte {
-            case UInt8(ascii: "\""): return text
-            case UInt8(ascii: "\\"): try escape(&text)
-            default: text.append(byte)
+            switch bytes[position] {
+            case UInt8(ascii: "\""):
+                defer { position += 1 }
+                return JSONLine.Text(range: start..<position, isEscaped: isEscaped)
+            case UInt8(ascii: "\\"):
+                isEscaped = true
+                position += 1
+                var passed: [UInt8] = []
+                try escape(&passed)
+            default: position += 1
             }
         }
         throw JSONLine.Malformed()
+    }
+
+    /// What a text with escapes says, that was gone through before.
+    static func unescaped(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var scanner = JSONScanner(text)
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        while scanner.position < text.endIndex {
+            let byte = text[scanner.position]
+            scanner.position += 1
+            if byte == UInt8(ascii: "\\") { try? scanner.escape(&result) } else { result.append(byte) }
+        }
+        return result
     }
 
     private mutating func escape(_ text: inout [UInt8]) throws(JSONLine.Malformed) {

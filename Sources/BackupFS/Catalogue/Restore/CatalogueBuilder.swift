@@ -8,19 +8,24 @@ import Linux
 /// Builds a new catalogue from records; used by one thread.
 package final class CatalogueBuilder {
     let queue: DatabaseQueue
-    /// What is made again when all rows are there: triggers, and indexes that cost time with every row.
-    private var postponed: [String] = []
+    /// nil once all rows are there.
+    private var rows: BulkRows?
+    /// What makes the triggers and indexes again, which would cost time with every row.
+    let postponed: [String]
     /// What was told and cannot be, so far.
     package var findings = RestoreFindings()
 
     /// Makes `catalogue.sqlite` in the directory that `directory` is open on, which has none.
     package init(directory: Int32) throws(CatalogueError) {
         guard DescriptorFileSystem.register() else { throw .database(message: "SQLite's VFS cannot be registered") }
-        (queue, postponed) = try SQLiteCatalogue.translating {
+        (queue, postponed, rows) = try SQLiteCatalogue.translating {
             var configuration = Configuration()
             configuration.foreignKeysEnabled = false
+            // One transaction from the first record to the end.
+            configuration.allowsUnsafeTransactions = true
             configuration.prepareDatabase { database in
-                // A stop leaves a file that nobody uses.
+                // A stop leaves a file that nobody uses. What the schema checks of a row has been checked of its record
+                // (JournalRecord+Line.swift), in a fraction of the time.
                 try database.execute(
                     sql: """
                         PRAGMA trusted_schema = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -30,141 +35,98 @@ package final class CatalogueBuilder {
             let queue = try DatabaseQueue(
                 path: "/proc/self/fd/\(directory)/catalogue.sqlite", configuration: configuration)
             try Schema.migrator.migrate(queue)
-            let postponed = try queue.writeWithoutTransaction { database in try Self.postpone(database) }
-            return (queue, postponed)
+            return try queue.writeWithoutTransaction { database in
+                let postponed = try Self.postpone(database)
+                try database.execute(sql: "PRAGMA ignore_check_constraints = ON; BEGIN")
+                return (queue, postponed, try BulkRows(database))
+            }
         }
     }
 
     /// Takes triggers and indexes out of the schema, and returns what makes them again.
     private static func postpone(_ database: Database) throws -> [String] {
-        let needed = ["name_listing", "version_of_resource"]
         let rows = try Row.fetchAll(
             database,
             sql: "SELECT type, name, sql FROM sqlite_schema WHERE type IN ('trigger', 'index') AND sql IS NOT NULL")
-        var postponed: [String] = []
-        for row in rows where !needed.contains(row["name"] as String) {
-            try database.execute(sql: "DROP \(row["type"] as String) \(row["name"] as String)")
-            postponed.append(row["sql"])
-        }
-        return postponed
+        for row in rows { try database.execute(sql: "DROP \(row["type"] as String) \(row["name"] as String)") }
+        return rows.map { $0["sql"] }
     }
 
-    /// Takes in what one segment tells; `next` gives its records.
-    package func apply(
-        _ next: () throws(SegmentError) -> JournalRecord?
-    ) throws(CatalogueError) -> Result<Int, SegmentError> {
+    /// Takes in what the next records of the history tell.
+    package func apply(_ records: [JournalRecord]) throws(CatalogueError) {
         try SQLiteCatalogue.translating {
-            try queue.write { database in
+            try queue.writeWithoutTransaction { database in
                 let writer = CatalogueWriter(database: database)
-                var count = 0
-                do throws(SegmentError) {
-                    while let record = try next() {
-                        do throws(CatalogueError) { try apply(record, writer) } catch {
-                            return .failure(.catalogue(error))
-                        }
-                        count += 1
-                    }
-                } catch {
-                    return .failure(error)
-                }
-                return .success(count)
+                guard let rows else { return }
+                for record in records { try apply(record, rows, writer) }
             }
         }
     }
 
-    private func apply(_ record: JournalRecord, _ writer: CatalogueWriter) throws(CatalogueError) {
+    private func apply(_ record: JournalRecord, _ rows: BulkRows, _ writer: CatalogueWriter) throws {
         switch record {
-        case .resource(let state): try apply(state, writer)
-        case .erasedResource(let id): try writer.run("DELETE FROM resource WHERE id = ?", [id])
+        case .resource(let state):
+            try rows.add(state)
+            if let content = state.content { try add(content, of: state.id, createdAt: state.changed, rows) }
+        case .erasedResource(let id):
+            try rows.resources.flush()
+            try writer.run("DELETE FROM resource WHERE id = ?", [id])
         case .name(let parent, let name, let resource):
             guard Dentry(ResourceID(parent), name).isPossible else {
                 findings.names += 1
                 return
             }
-            try writer.run(
-                """
-                INSERT INTO name (parent, name, resource) VALUES (?, ?, ?)
-                ON CONFLICT (parent, name) DO UPDATE SET resource = excluded.resource
-                """, [parent, Data(name), resource])
+            try rows.add(name: name, in: parent, of: resource)
         case .removedName(let parent, let name):
+            try rows.names.flush()
             try writer.run("DELETE FROM name WHERE parent = ? AND name = ?", [parent, Data(name)])
         case .xattr(let resource, let name, let value):
             guard (1...255).contains(name.count), !name.contains(0), value.count <= 65_536 else {
                 findings.attributes += 1
                 return
             }
-            try writer.run(
-                """
-                INSERT INTO xattr (resource, name, value) VALUES (?, ?, ?)
-                ON CONFLICT (resource, name) DO UPDATE SET value = excluded.value
-                """, [resource, Data(name), Data(value)])
+            try rows.add(xattr: name, value, of: resource)
         case .removedXattr(let resource, let name):
+            try rows.xattrs.flush()
             try writer.run("DELETE FROM xattr WHERE resource = ? AND name = ?", [resource, Data(name)])
         case .version(let state):
-            try store(state.content, of: state.resource, createdAt: state.createdAt, writer)
+            try add(state.content, of: state.resource, createdAt: state.createdAt, rows)
+            try rows.versions.flush()
             try writer.run(
                 "UPDATE version SET state = 'removing', kept_until = ?, due = ? WHERE id = ?",
                 [state.keptUntil, state.keptUntil, state.content.id])
-        case .removedVersion(let id): try writer.run("DELETE FROM version WHERE id = ?", [id])
+        case .removedVersion(let id):
+            try rows.versions.flush()
+            try writer.run("DELETE FROM version WHERE id = ?", [id])
         }
     }
 
-    private func apply(_ state: JournalRecord.ResourceRecord, _ writer: CatalogueWriter) throws(CatalogueError) {
-        let deletion = state.deletion
-        try writer.run(
-            """
-            INSERT OR REPLACE INTO resource (id, kind, status, mode, uid, gid, size, accessed, modified, changed,
-                created_at, deleted_at, link_count, target, device, in_main, in_backup, main_modified, version,
-                version_number, deleted_parent, deleted_name)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?)
-            """,
-            [
-                state.id, state.kind.rawValue, state.status.rawValue, state.mode, state.uid, state.gid, state.size,
-                state.accessed, state.modified, state.changed, state.createdAt, deletion?.time,
-                state.target.map { Data($0) }, Int64(bitPattern: state.device), state.content != nil,
-                state.content?.id, state.versionNumber, deletion?.dentry?.parent.rawValue,
-                deletion?.dentry.map { Data($0.name) },
-            ])
-        if let content = state.content { try store(content, of: state.id, createdAt: state.changed, writer) }
-    }
-
-    private func store(
-        _ content: JournalRecord.Content, of resource: Int64, createdAt: Nanoseconds, _ writer: CatalogueWriter
-    ) throws(CatalogueError) {
+    private func add(
+        _ content: JournalRecord.Content, of resource: Int64, createdAt: Nanoseconds, _ rows: BulkRows
+    ) throws {
         // A key that is not a content's could make a later removal take something else.
         guard content.isPossible else {
             findings.contents += 1
             return
         }
-        try writer.run(
-            """
-            INSERT INTO version (id, resource, key, size, sha256, state, created_at, epoch, change)
-            VALUES (?, ?, ?, ?, ?, 'stored', ?, ?, ?)
-            ON CONFLICT (id) DO UPDATE SET resource = excluded.resource, key = excluded.key, size = excluded.size,
-                sha256 = excluded.sha256, state = 'stored', kept_until = NULL, due = NULL
-            ON CONFLICT (key) DO NOTHING
-            """,
-            [
-                content.id, resource, content.key, content.size, Data(content.sha256), createdAt,
-                content.point?.epoch, content.point?.change,
-            ])
+        try rows.add(content, of: resource, createdAt: createdAt)
     }
 
     /// Puts right what cannot be, makes the schema whole, and leaves a catalogue that a mount can use.
     package func finish(_ end: RestoredEnd) throws(CatalogueError) -> RestoreFindings {
         try SQLiteCatalogue.translating {
-            try queue.write { database in
+            try queue.writeWithoutTransaction { database in
+                try rows?.flush()
+                rows = nil
+                try database.execute(sql: "PRAGMA ignore_check_constraints = OFF")
                 let writer = CatalogueWriter(database: database)
                 try repair(writer)
                 try count(writer)
-                for sql in postponed { try database.execute(sql: sql) }
-                try set(end, writer)
-            }
-            try queue.writeWithoutTransaction { database in
-                guard try Row.fetchOne(database, sql: "PRAGMA foreign_key_check") == nil else {
-                    throw CatalogueError.damaged(message: "a row refers to one that is not there")
+                for sql in postponed where !Self.usedByRepair.contains(where: { sql.contains($0) }) {
+                    try database.execute(sql: sql)
                 }
-                try database.execute(sql: "PRAGMA synchronous = FULL")
+                try set(end, writer)
+                try database.execute(sql: "COMMIT; PRAGMA synchronous = FULL")
                 _ = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
             }
             try queue.close()
@@ -172,20 +134,27 @@ package final class CatalogueBuilder {
         return findings
     }
 
+    /// Counts what is there, in one pass.
     private func count(_ writer: CatalogueWriter) throws(CatalogueError) {
-        try writer.run(
+        let rows = try writer.reader.rows(
             """
-            UPDATE tally SET number = (SELECT count(*) FROM resource WHERE resource.status = tally.status AND id <> 1)
+            SELECT status, kind, count(*) AS number, coalesce(sum(size) FILTER (WHERE version IS NOT NULL), 0) AS bytes
+            FROM resource WHERE id <> 1 GROUP BY status, kind
             """, [])
-        findings.files = try writer.reader.count(
-            "SELECT count(*) FROM resource WHERE kind = 'file' AND status <> 'deleted'")
-        findings.resources = try writer.reader.count("SELECT count(*) FROM resource WHERE status <> 'deleted'")
-        findings.bytes =
-            try writer.reader.row(
-                """
-                SELECT coalesce(sum(version.size), 0) FROM resource JOIN version ON version.id = resource.version
-                WHERE status <> 'deleted'
-                """, [])?[0] ?? 0
+        var tally: [String: Int] = [:]
+        findings.resources = 1
+        for row in rows {
+            let number: Int = row["number"]
+            let status: String = row["status"]
+            tally[status, default: 0] += number
+            guard status != Resource.Status.deleted.rawValue else { continue }
+            findings.resources += number
+            findings.bytes += row["bytes"] as Int64
+            if row["kind"] == Resource.Kind.file.rawValue { findings.files += number }
+        }
+        for (status, number) in tally {
+            try writer.run("UPDATE tally SET number = ? WHERE status = ?", [number, status])
+        }
     }
 
     private func set(_ end: RestoredEnd, _ writer: CatalogueWriter) throws(CatalogueError) {
@@ -254,8 +223,22 @@ extension Dentry {
 extension JournalRecord.Content {
     /// Whether the key can be that of a content below the prefix.
     var isPossible: Bool {
-        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-        return key.utf8.count <= 1024 && key.utf8.allSatisfy { (33...126).contains($0) } && parts.first != ".backupfs"
-            && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+        // A million keys are looked at in one go, so this makes no parts of them.
+        guard key.utf8.count <= 1024, key.utf8.allSatisfy({ (33...126).contains($0) }), !key.hasPrefix(".backupfs/"),
+            key != ".backupfs"
+        else { return false }
+        let slash = UInt8(ascii: "/")
+        var length = 0
+        var dots = 0
+        for byte in key.utf8 {
+            if byte == slash {
+                if length == 0 || length == dots && dots <= 2 { return false }
+                (length, dots) = (0, 0)
+            } else {
+                length += 1
+                if byte == UInt8(ascii: ".") { dots += 1 }
+            }
+        }
+        return length > 0 && !(length == dots && dots <= 2)
     }
 }

@@ -14,18 +14,16 @@ extension PrefixClaim {
 
     /// The epoch that this mount has claimed.
     func epoch(deadline: ContinuousClock.Instant) async throws(FileSystemError) -> Epoch {
-        switch known {
-        case .ours(let epoch, _): return epoch
-        case .takenOver(let error): throw Self.failure(error)
-        case .unknown: break
-        }
         do throws(OwnershipError) {
-            try await claim(deadline: deadline)
+            try await claimOnce(deadline: deadline)
         } catch {
             throw Self.failure(error)
         }
-        guard case .ours(let epoch, _) = known else { throw .backupTimedOut }
-        return epoch
+        switch known {
+        case .ours(let epoch, _): return epoch
+        case .takenOver(let error): throw Self.failure(error)
+        case .unknown: throw .backupTimedOut
+        }
     }
 
     /// Asks backup storage, whatever was known before.

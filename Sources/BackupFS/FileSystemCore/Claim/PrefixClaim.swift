@@ -4,6 +4,7 @@
 
 import Catalogue
 import Foundation
+import Linux
 import Logging
 import ObjectStorage
 import Synchronization
@@ -27,6 +28,8 @@ final class PrefixClaim: Sendable {
     private let logger: Logger
     /// Held for no request.
     private let state = Mutex(State.unknown)
+    /// Who waits for the claim that is being made; nil if none is.
+    private let waiting = Mutex<[OneShot<Bool>]?>(nil)
 
     init(catalogue: CatalogueClient, store: any ObjectStore, health: StoreHealth, logger: Logger) {
         self.catalogue = catalogue
@@ -39,6 +42,26 @@ final class PrefixClaim: Sendable {
 
     /// What is known of it.
     var known: State { state.withLock { $0 } }
+
+    /// Claims the prefix if nobody of this mount has yet: two claims at once would each take it over from the other.
+    func claimOnce(deadline: ContinuousClock.Instant) async throws(OwnershipError) {
+        while case .unknown = known {
+            let turn = OneShot<Bool>()
+            let isFirst = waiting.withLock { waiting in
+                defer { waiting = (waiting ?? []) + [turn] }
+                return waiting == nil
+            }
+            guard isFirst else {
+                if await turn.value(until: deadline, late: { _ in false }) { continue }
+                throw .store(.deadlineExceeded(reason: "the prefix is still being claimed"))
+            }
+            defer {
+                let turns = waiting.withLock { $0.take() } ?? []
+                for turn in turns { turn.decide(true) }
+            }
+            if case .unknown = known { try await claim(deadline: deadline) }
+        }
+    }
 
     /// The epochs were looked at, and the newest is our own.
     func looked(_ own: Epoch) { state.withLock { $0 = .ours(own, lookedAt: .now) } }

@@ -109,26 +109,32 @@ struct BackupReader: Sendable {
     ) throws(BuildFailure) -> RestoreFindings {
         for name in CatalogueFiles.names { unlinkat(directory.number, name, 0) }
         let builder = try recording { () throws(CatalogueError) in try CatalogueBuilder(directory: directory.number) }
+        let segments = try ahead(history)
+        defer { segments.stop() }
         var told = 0
-        for (index, segment) in history.segments.enumerated() {
-            let applied: Result<Int, SegmentError>
-            var reader: SegmentReader
-            do throws(SegmentError) { reader = try SegmentReader(segment.body) } catch {
-                throw failure(error, segment.key)
+        while let batch = try next(segments, history) {
+            told += batch.records.count
+            if told % 10_000 < batch.records.count {
+                progress(.journal(segment: batch.segment + 1, of: history.segments.count, told: told))
             }
-            applied = try recording { () throws(CatalogueError) in
-                try builder.apply { () throws(SegmentError) in
-                    told += 1
-                    if told % 5000 == 0 {
-                        progress(.journal(segment: index + 1, of: history.segments.count, told: told))
-                    }
-                    return try reader.next()
-                }
-            }
-            if case .failure(let error) = applied { throw failure(error, segment.key) }
+            try recording { () throws(CatalogueError) in try builder.apply(batch.records) }
         }
         return try recording { () throws(CatalogueError) in
             try builder.finish(RestoredEnd(settings: settings, lastChange: history.end?.lastChange ?? 0))
+        }
+    }
+
+    private static func ahead(_ history: JournalHistory) throws(BuildFailure) -> SegmentsAhead {
+        do throws(SystemError) { return try SegmentsAhead(history.segments.map(\.body)) } catch {
+            throw .other(.main(.main(errno: error.code, during: "starting a thread")))
+        }
+    }
+
+    private static func next(
+        _ segments: SegmentsAhead, _ history: JournalHistory
+    ) throws(BuildFailure) -> SegmentsAhead.Batch? {
+        do throws(SegmentsAhead.Failure) { return try segments.next() } catch {
+            throw failure(error.error, history.segments[error.segment].key)
         }
     }
 
