@@ -39,17 +39,14 @@ final class JournalShipper: Sendable {
         self.logger = logger
     }
 
-    /// How long to rest after a segment, with its own time twice: the lag stays below two seconds at the least cost.
-    private static let pace = Duration.milliseconds(1600)
-
     /// Ships what waits, again and again, until the background is stopped.
     func run(_ task: Pacemaker) async {
+        var pace = JournalPace()
         while !task.isStopped {
             let begun = ContinuousClock.now
             let isWaiting = (try? catalogue.lastJournalEntry()) != 0
             let isShipped = await ship()
-            let taken = begun.duration(to: .now)
-            let rest = isWaiting ? max(.milliseconds(200), Self.pace - taken * 2) : .seconds(1)
+            let rest = isWaiting ? pace.rest(after: begun.duration(to: .now)) : .seconds(1)
             await task.sleep(atMost: isShipped ? rest : .seconds(5))
         }
     }
