@@ -49,7 +49,7 @@ struct ObjectStoreContract {
                     "sparse", into: target.descriptor, limit: Int64(bytes.count), deadline: .farAway)
                 #expect(try target.contents == bytes)
                 var status = stat()
-                #expect(fstat(target.descriptor, &status) == 0 && status.st_blocks * 512 < 1_500_000)
+                #expect(fstat(target.descriptor, &status) == 0 && status.st_blocks * 512 < 600_000)
             }
         }
     }

@@ -53,9 +53,8 @@ package struct LocalFile: Sendable {
         }
     }
 
-    /// From how many zeros on it is worth a hole, and where blocks of a file begin.
+    /// What is a hole as a whole or not at all, as far as it comes at once.
     private static let block = 64 << 10
-    private static let leastHole = 4 << 10
 
     /// Writes at `offset` into a file that has only holes there: runs of zeros stay holes.
     ///
@@ -67,8 +66,7 @@ package struct LocalFile: Sendable {
         while done < bytes.count {
             let toBoundary = Self.block - Int((offset + Int64(done)) % Int64(Self.block))
             let end = min(bytes.count, done + toBoundary)
-            let isHole = end - done >= Self.leastHole && Self.isZero(.init(rebasing: bytes[done..<end]))
-            if isHole {
+            if Self.isZero(.init(rebasing: bytes[done..<end])) {
                 try write(.init(rebasing: bytes[begun..<done]), at: offset + Int64(begun))
                 begun = end
             }
