@@ -2,6 +2,7 @@
 // BACKUPFS_TEST_S3_BUCKET name a server, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
 import Foundation
+import Glibc
 import ObjectStorage
 import TestSupport
 import Testing
@@ -30,6 +31,26 @@ struct ObjectStoreContract {
             #expect(summary == ObjectSummary(size: Int64(size), metadata: attributes.metadata))
             #expect(try target.contents == bytes)
             #expect(try await store.head("shop/2023/IMG 1~(x).jpg", deadline: .farAway) == summary)
+        }
+    }
+
+    @Test("Long runs of zeros come back as holes, whatever the file held before", arguments: TestedStore.available)
+    func zeros(_ tested: TestedStore) async throws {
+        try await tested.with { store in
+            var bytes = [UInt8](repeating: 0, count: 12_000_001)
+            for (place, seed) in [(3_000_000, 1), (6_500_000, 2)] {
+                bytes.replaceSubrange(place..<place + 70_000, with: sampleBytes(70_000, seed: UInt64(seed)))
+            }
+            let source = try TemporaryFile(bytes)
+            try await store.put("sparse", try source.body(), ObjectAttributes(), deadline: .farAway)
+            let target = try TemporaryFile([UInt8](repeating: 7, count: bytes.count + 10))
+            for _ in 1...2 {
+                _ = try await store.get(
+                    "sparse", into: target.descriptor, limit: Int64(bytes.count), deadline: .farAway)
+                #expect(try target.contents == bytes)
+                var status = stat()
+                #expect(fstat(target.descriptor, &status) == 0 && status.st_blocks * 512 < 600_000)
+            }
         }
     }
 

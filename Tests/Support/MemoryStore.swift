@@ -141,9 +141,10 @@ package final class MemoryStore: ObjectStore {
         let file = LocalFile(descriptor)
         try file.truncate(to: 0)
         let written = object.bytes.withUnsafeBytes { bytes in
-            Result { () throws(ObjectStoreError) in try file.write(bytes, at: 0) }
+            Result { () throws(ObjectStoreError) in try file.writeSparsely(bytes, at: 0) }
         }
         try written.get()
+        try file.truncate(to: Int64(object.bytes.count))
         return Self.summary(object)
     }
 

@@ -53,6 +53,34 @@ package struct LocalFile: Sendable {
         }
     }
 
+    /// What is a hole as a whole or not at all, as far as it comes at once.
+    private static let block = 64 << 10
+
+    /// Writes at `offset` into a file that has only holes there: runs of zeros stay holes.
+    ///
+    /// The caller sets the file's length at the end. Throws `.localFile`.
+    package func writeSparsely(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(ObjectStoreError) {
+        var done = 0
+        // What is to be written with the next call.
+        var begun = 0
+        while done < bytes.count {
+            let toBoundary = Self.block - Int((offset + Int64(done)) % Int64(Self.block))
+            let end = min(bytes.count, done + toBoundary)
+            if Self.isZero(.init(rebasing: bytes[done..<end])) {
+                try write(.init(rebasing: bytes[begun..<done]), at: offset + Int64(begun))
+                begun = end
+            }
+            done = end
+        }
+        try write(.init(rebasing: bytes[begun...]), at: offset + Int64(begun))
+    }
+
+    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // Each byte is as the one before it, and the first one is zero.
+        guard bytes.first == 0, let start = bytes.baseAddress else { return false }
+        return memcmp(start, start + 1, bytes.count - 1) == 0
+    }
+
     /// Cuts the file to `length` bytes (ftruncate(2)).
     ///
     /// Throws `.localFile`.

@@ -2,40 +2,71 @@
 
 import ArgumentParser
 import FileSystemCore
-import FoundationEssentials
-import Glibc
+import Linux
 
-/// `backupfs export DIR --backup URL`.
+/// `backupfs export DIR --backup URL`, or `backupfs export --tar FILE --backup URL`.
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Copy everything in a backup into a plain directory, without a mount.",
+        commandName: "export",
+        abstract: "Copy everything in a backup into a plain directory or a tar archive, without a mount.",
         discussion: """
             Names, bytes, modes, owners, times, links and attributes; each file is compared with its checksum. The backup stays \
-            whose it is. Run again it goes on where it was stopped: what is there and is the same is not fetched again.
+            whose it is. Into a directory it can be run again, and goes on where it was stopped: what is there and is the same \
+            is not fetched again.
+
+            With --tar the archive is written while files are fetched: --tar - | ssh HOST tar -xp --xattrs. What is on its way \
+            is in TMPDIR: up to 256 MiB, or one larger file. What cannot be had is left out, and the exit status is 1.
             """)
 
     @Argument(help: "The directory that gets the copy; made if it is not there.")
-    var directory: BytePath
+    var directory: BytePath?
 
     @OptionGroup var backup: BackupOptions
+
+    @Option(help: ArgumentHelp("Write a tar archive instead; - is standard output.", valueName: "file"))
+    var tar: BytePath?
 
     @Option(
         help: ArgumentHelp("As it was at this time (2026-11-24T10:00:00Z), as far as that is there.", valueName: "time")
     )
     var at: String?
 
+    @Option(help: ArgumentHelp("Only what has a path that matches ('2024/*.jpg').", valueName: "glob"))
+    var only: String?
+
     @OptionGroup var output: JSONOption
 
     mutating func validate() throws {
         if let at, Moment(at) == nil { throw ValidationError("--at \(at) is no time like 2026-11-24T10:00:00Z") }
+        guard (directory == nil) != (tar == nil) else {
+            throw ValidationError("say where the copy goes: a directory, or --tar FILE")
+        }
+        if isStreamed, output.json { throw ValidationError("--json and --tar - both want standard output") }
+        if tar != nil, backup.backup == nil { throw ValidationError("--backup says which backup is to be copied") }
     }
+
+    /// Whether standard output is the archive.
+    private var isStreamed: Bool { tar == BytePath("-") }
 
     func run() throws {
         try ProcessHardening.hideSecrets()
-        let place = try RestorePlace(directory, backup.settings.withAbsolutePaths, isCopy: true)
-        let report = try place.export(at: at.flatMap { Moment($0)?.nanoseconds })
+        let request = CopyRequest(time: at.flatMap { Moment($0)?.nanoseconds }, pattern: only)
+        let report: RestoreReport
+        if let tar {
+            report = try ArchiveFile(tar).write { file in
+                try TemporaryPlace.run { place in
+                    try RestorePlace(place, backup.settings.withAbsolutePaths, isCopy: true)
+                        .archive(to: file, request)
+                }
+            }
+        } else {
+            report = try RestorePlace(directory ?? BytePath(""), backup.settings.withAbsolutePaths, isCopy: true)
+                .export(request)
+        }
         if output.json {
             try StandardStreams.outputJSON(report)
+        } else if isStreamed {
+            StandardStreams.error(RestoreText.export(report))
         } else {
             StandardStreams.output(RestoreText.export(report))
         }
@@ -69,15 +100,9 @@ struct DrillCommand: ParsableCommand {
 
     func run() throws {
         try ProcessHardening.hideSecrets()
-        let parent = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-        var template = Array("\(parent)/backupfs-drill.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw CommandError.failed("no directory can be made in \(parent): set TMPDIR")
+        let report = try TemporaryPlace.run { place in
+            try RestorePlace(place, backup.settings.withAbsolutePaths, isCopy: true).drill(sample: sample)
         }
-        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let report = try RestorePlace(BytePath(path), backup.settings.withAbsolutePaths, isCopy: true).drill(
-            sample: sample)
         if output.json {
             try StandardStreams.outputJSON(report)
         } else {

@@ -127,31 +127,38 @@ struct RestorePlace {
     }
 
     /// Makes a plain copy; what is BackupFS's own in the directory goes at the end.
-    func export(at time: Int64?) throws -> RestoreReport {
-        let (exporter, settings) = (exporter(), Assembly.coreSettings(settings))
-        defer { display.finish() }
-        do throws(RestoreError) {
-            let report = try waitFor { () async throws(RestoreError) in try await exporter.export(at: time, settings) }
-            if report.failures.isEmpty, report.setAside == 0 { removeState() }
-            return report
-        } catch {
-            throw CommandError.failed("\(error)")
+    func export(_ request: CopyRequest) throws -> RestoreReport {
+        let report = try copy { exporter, settings async throws(RestoreError) in
+            try await exporter.export(at: request.time, matching: request.pattern, settings)
+        }
+        if report.failures.isEmpty, report.setAside == 0 { removeState() }
+        return report
+    }
+
+    /// Writes an archive of it.
+    func archive(to file: Descriptor, _ request: CopyRequest) throws -> RestoreReport {
+        try copy { exporter, settings async throws(RestoreError) in
+            try await exporter.archive(to: file, at: request.time, matching: request.pattern, settings)
         }
     }
 
     func drill(sample: Int) throws -> DrillReport {
-        let (exporter, settings) = (exporter(), Assembly.coreSettings(settings))
-        defer { display.finish() }
-        do throws(RestoreError) {
-            return try waitFor { () async throws(RestoreError) in try await exporter.drill(sample: sample, settings) }
-        } catch {
-            throw CommandError.failed("\(error)")
+        try copy { exporter, settings async throws(RestoreError) in
+            try await exporter.drill(sample: sample, settings)
         }
     }
 
-    private func exporter() -> Exporter {
-        let display = display
-        return Exporter(main: storage, store: store, logger: logger) { display.show($0) }
+    private func copy<Report: Sendable>(
+        _ body: @escaping @Sendable (Exporter, FileSystemSettings) async throws(RestoreError) -> Report
+    ) throws -> Report {
+        let (display, settings) = (display, Assembly.coreSettings(settings))
+        let exporter = Exporter(main: storage, store: store, logger: logger) { display.show($0) }
+        defer { display.finish() }
+        do throws(RestoreError) {
+            return try waitFor { () async throws(RestoreError) in try await body(exporter, settings) }
+        } catch {
+            throw CommandError.failed("\(error)")
+        }
     }
 
     private func removeState() {

@@ -56,22 +56,54 @@ package struct Exporter: Sendable {
         return try await Restorer(main: main, store: store, logger: logger, progress: progress).restore(request)
     }
 
-    /// Makes a plain tree of everything; what is there already and is the same is not fetched again.
+    /// Makes a plain tree of what matches `pattern` (glob(7); nil: everything).
+    ///
+    /// What is there already and is the same is not fetched again.
     package func export(
-        at time: Nanoseconds?, _ settings: FileSystemSettings
+        at time: Nanoseconds?, matching pattern: String? = nil, _ settings: FileSystemSettings
+    ) async throws(RestoreError) -> RestoreReport {
+        let progress = progress
+        return try await export(at: time, settings) { storages async throws(RestoreError) in
+            do throws(FileSystemError) {
+                return try await TreeCopier(storages, progress).copy(matching: pattern)
+            } catch {
+                throw .main(error)
+            }
+        }
+    }
+
+    /// Writes an archive of what matches `pattern` (glob(7); nil: everything) to a file or pipe; the directory holds only
+    /// what is on its way.
+    package func archive(
+        to file: Descriptor, at time: Nanoseconds?, matching pattern: String? = nil, _ settings: FileSystemSettings
+    ) async throws(RestoreError) -> RestoreReport {
+        let progress = progress
+        return try await export(at: time, settings) { storages async throws(RestoreError) in
+            var exporter: TarExporter
+            do throws(FileSystemError) {
+                exporter = try TarExporter(storages, matching: pattern, to: file, progress)
+            } catch {
+                throw .main(error)
+            }
+            return try await exporter.export()
+        }
+    }
+
+    private func export(
+        at time: Nanoseconds?, _ settings: FileSystemSettings,
+        _ copy: (Storages) async throws(RestoreError) -> DownloadOutcome
     ) async throws(RestoreError) -> RestoreReport {
         var report = try await rebuild(at: time)
+        let copied: Result<DownloadOutcome, RestoreError>
         do throws(FileSystemError) {
             let system = try BackupFileSystem(main: main, store: store, settings: settings, logger: logger)
-            let fetched = await system.fetch(matching: nil, progress)
-            (report.downloaded, report.failures) = (fetched.files, fetched.failures)
-            var maker = TreeMaker(tree: system.storages.tree)
-            try maker.make()
-            report.failures += maker.failures
-            do throws(CatalogueError) { try system.catalogue.catalogue.close() } catch { throw .catalogue(error) }
+            copied = await Result { () async throws(RestoreError) in try await copy(system.storages) }
+            try system.catalogue.close()
         } catch {
             throw .main(error)
         }
+        let outcome = try copied.get()
+        (report.downloaded, report.failures) = (outcome.files, outcome.failures)
         return report
     }
 

@@ -1,4 +1,6 @@
 import Catalogue
+import Glibc
+import Linux
 import ObjectStorage
 
 /// Why a backup cannot be restored, or read.
@@ -18,6 +20,8 @@ package enum RestoreError: Error, Equatable {
     case store(ObjectStoreError)
     case catalogue(CatalogueError)
     case main(FileSystemError)
+    /// Writing an archive failed with this errno.
+    case archive(errno: Int32)
 }
 
 extension RestoreError: CustomStringConvertible {
@@ -39,6 +43,8 @@ extension RestoreError: CustomStringConvertible {
         case .store(let error): "\(error)"
         case .catalogue(let error): "\(FileSystemError.catalogue(error))"
         case .main(let error): "\(error)"
+        case .archive(EPIPE): "the archive is not whole: who read it has stopped"
+        case .archive(let code): "the archive is not whole: it could not be written (\(errnoText(code)))"
         }
     }
 }

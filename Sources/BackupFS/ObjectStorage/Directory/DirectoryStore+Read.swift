@@ -70,8 +70,9 @@ extension DirectoryStore {
         let local = LocalFile(target.number)
         try local.truncate(to: 0)
         let sum = try checksum(object, expiry) { bytes, offset throws(ObjectStoreError) in
-            try local.write(bytes, at: offset)
+            try local.writeSparsely(bytes, at: offset)
         }
+        try local.truncate(to: object.size)
         if let sidecar, sidecar.sha256 != sum {
             throw .corrupted(key: key.text, reason: "its checksum is not the one it was stored with")
         }

@@ -12,6 +12,8 @@ extension S3Store {
     package func get(
         _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary {
+        // Zeros are not written: nothing of an earlier attempt may be where they belong.
+        try LocalFile(descriptor).truncate(to: 0)
         let cut = configuration.objects.cut
         guard limit >= cut.threshold else {
             return try await getWhole(key, into: descriptor, limit: limit, deadline: deadline)

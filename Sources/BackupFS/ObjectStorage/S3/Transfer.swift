@@ -222,7 +222,7 @@ final class Transfer {
             switch request.sink {
             case .file(let descriptor, let offset, let limit) where [200, 206].contains(answer.status):
                 try checkRange(offset: offset, more: bytes.count, limit: limit)
-                try LocalFile(descriptor).write(bytes, at: offset + answer.received)
+                try LocalFile(descriptor).writeSparsely(bytes, at: offset + answer.received)
             case .digest where answer.status == 200: digest.update(bytes)
             case .file, .digest: keep(bytes, limit: 64 * 1024)
             case .memory(let limit):
