@@ -40,8 +40,9 @@ package protocol ObjectStore: Sendable {
 
     /// Streams one whole object into `descriptor` from offset 0; returns what the store says about the object.
     ///
-    /// The file is then exactly as long as the object, with holes where that has long runs of zeros; after an error its content is undefined. Throws `.notFound` only
-    /// if the store says that the object is not there, and `.corrupted` if it has more than `limit` bytes.
+    /// The file is then exactly as long as the object, with holes where that has long runs of zeros; after an error its
+    /// content is undefined. Throws `.notFound` only if the store says that the object is not there, and `.corrupted` if
+    /// it has more than `limit` bytes.
     ///
     /// An object that comes in parts has the time until `deadline` anew for each part, so that what comes slowly comes all
     /// the same; with nothing coming it ends no later than that time after its last part began.
