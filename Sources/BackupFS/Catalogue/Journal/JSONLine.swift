@@ -92,18 +92,39 @@ struct JSONLine {
     struct Malformed: Error, Equatable {}
 
     private let line: ArraySlice<UInt8>
-    private(set) var fields: [(key: Text, value: Value)] = []
+    private var fields: [(key: Text, value: Value)] = []
+    /// After the field that was asked for last.
+    private var next = 0
+    /// A bit for each key, by its length and its first byte: most of what is not there is known not to be by this alone.
+    private var marks: UInt64 = 0
 
     init(_ line: ArraySlice<UInt8>) throws(Malformed) {
         self.line = line
         var scanner = JSONScanner(line)
         fields.reserveCapacity(24)
-        try scanner.object { (key, value) throws(Malformed) in fields.append((key, value)) }
+        try scanner.object { (key, value) throws(Malformed) in
+            fields.append((key, value))
+            marks |= key.isEscaped ? .max : Self.mark(key.range.count, line[key.range].first)
+        }
     }
 
-    subscript(key: StaticString) -> Value? {
+    private static func mark(_ count: Int, _ first: UInt8?) -> UInt64 {
+        1 << (UInt64(count &* 5 &+ Int(first ?? 0)) & 63)
+    }
+
+    /// What stands under a key; looked for from where the last one was, as most lines are read in the order of writing.
+    mutating func value(_ key: StaticString) -> Value? {
         key.withUTF8Buffer { name in
-            for field in fields where isText(field.key, equalTo: name) { return field.value }
+            guard marks & Self.mark(name.count, name.first) != 0 else { return nil }
+            var index = next
+            for _ in fields.indices {
+                if index == fields.count { index = 0 }
+                if isText(fields[index].key, equalTo: name) {
+                    next = index + 1
+                    return fields[index].value
+                }
+                index += 1
+            }
             return nil
         }
     }
@@ -120,32 +141,32 @@ struct JSONLine {
         text.isEscaped ? JSONScanner.unescaped(line[text.range]) : Array(line[text.range])
     }
 
-    func number(_ key: StaticString) -> Int64? {
-        if case .number(let value)? = self[key] { value } else { nil }
+    mutating func number(_ key: StaticString) -> Int64? {
+        if case .number(let value)? = value(key) { value } else { nil }
     }
 
-    func bytes(_ key: StaticString) -> [UInt8]? {
-        if case .text(let value)? = self[key] { bytes(of: value) } else { nil }
+    mutating func bytes(_ key: StaticString) -> [UInt8]? {
+        if case .text(let value)? = value(key) { bytes(of: value) } else { nil }
     }
 
-    func text(_ key: StaticString) -> String? {
-        guard case .text(let value)? = self[key] else { return nil }
+    mutating func text(_ key: StaticString) -> String? {
+        guard case .text(let value)? = value(key) else { return nil }
         if value.isEscaped { return String(decoding: bytes(of: value), as: UTF8.self) }
         return String(decoding: line[value.range], as: UTF8.self)
     }
 
-    func flag(_ key: StaticString) -> Bool {
-        if case .flag(true)? = self[key] { true } else { false }
+    mutating func flag(_ key: StaticString) -> Bool {
+        if case .flag(true)? = value(key) { true } else { false }
     }
 
     /// The bytes of a text in base 64; nil if there is none, or it is not that.
-    func base64(_ key: StaticString) -> [UInt8]? {
-        guard case .text(let value)? = self[key] else { return nil }
+    mutating func base64(_ key: StaticString) -> [UInt8]? {
+        guard case .text(let value)? = value(key) else { return nil }
         return Base64.decode(value.isEscaped ? bytes(of: value)[...] : line[value.range])
     }
 
     /// A name under one of the two keys.
-    func name(_ key: StaticString, _ key64: StaticString) -> [UInt8]? { bytes(key) ?? base64(key64) }
+    mutating func name(_ key: StaticString, _ key64: StaticString) -> [UInt8]? { bytes(key) ?? base64(key64) }
 }
 
 /// Goes through the bytes of one JSON object.

@@ -44,30 +44,30 @@ extension JournalRecord {
     }
 
     /// nil: it is about something that this program does not know.
-    init?(_ line: JSONLine) throws(SegmentError) {
+    init?(_ line: inout JSONLine) throws(SegmentError) {
         guard let entity = line.bytes("entity") else { throw .damaged }
         let isRemoved = line.flag("removed")
         let record: JournalRecord?
         switch String(decoding: entity, as: UTF8.self) {
         case "resource" where isRemoved: record = line.number("id").map { .erasedResource(id: $0) }
-        case "resource": record = ResourceRecord(line).map { .resource($0) }
-        case "name": record = Self.name(line, isRemoved)
-        case "xattr": record = Self.xattr(line, isRemoved)
+        case "resource": record = ResourceRecord(&line).map { .resource($0) }
+        case "name": record = Self.name(&line, isRemoved)
+        case "xattr": record = Self.xattr(&line, isRemoved)
         case "version" where isRemoved: record = line.text("version").map { .removedVersion(id: $0) }
-        case "version": record = VersionRecord(line).map { .version($0) }
+        case "version": record = VersionRecord(&line).map { .version($0) }
         default: return nil
         }
         guard let record else { throw .damaged }
         self = record
     }
 
-    private static func name(_ line: JSONLine, _ isRemoved: Bool) -> JournalRecord? {
+    private static func name(_ line: inout JSONLine, _ isRemoved: Bool) -> JournalRecord? {
         guard let parent = line.number("parent"), let name = line.name("name", "name64") else { return nil }
         if isRemoved { return .removedName(parent: parent, name: name) }
         return line.number("id").map { .name(parent: parent, name: name, resource: $0) }
     }
 
-    private static func xattr(_ line: JSONLine, _ isRemoved: Bool) -> JournalRecord? {
+    private static func xattr(_ line: inout JSONLine, _ isRemoved: Bool) -> JournalRecord? {
         guard let id = line.number("id"), let name = line.name("name", "name64") else { return nil }
         if isRemoved { return .removedXattr(resource: id, name: name) }
         return line.base64("value").map { .xattr(resource: id, name: name, value: $0) }
@@ -83,7 +83,7 @@ extension JournalRecord.Content {
         line.add("seq", point?.description)
     }
 
-    init?(_ line: JSONLine) {
+    init?(_ line: inout JSONLine) {
         guard let id = line.text("version"), let key = line.text("key"), let size = line.number("length"),
             let sha256 = line.base64("sha256"), sha256.count == 32, size >= 0, (1...64).contains(id.utf8.count),
             !key.isEmpty
@@ -120,7 +120,7 @@ extension JournalRecord.ResourceRecord {
     }
 
     /// nil if it cannot be a resource of this file system.
-    init?(_ line: JSONLine) {
+    init?(_ line: inout JSONLine) {
         guard let id = line.number("id"), id > 0,
             let kind = line.text("kind").flatMap({ Resource.Kind(rawValue: $0) }),
             let status = line.text("status").flatMap({ Resource.Status(rawValue: $0) }),
@@ -137,8 +137,8 @@ extension JournalRecord.ResourceRecord {
             id: id, kind: kind, status: status, mode: UInt32(mode), uid: uid, gid: gid, size: size, accessed: accessed,
             modified: modified, changed: changed, createdAt: createdAt, target: target,
             device: UInt64(bitPattern: line.number("device") ?? 0), versionNumber: line.number("versions") ?? 0)
-        if line["version"] != nil {
-            guard kind == .file, let content = JournalRecord.Content(line) else { return nil }
+        if line.value("version") != nil {
+            guard kind == .file, let content = JournalRecord.Content(&line) else { return nil }
             self.content = content
         }
         guard (status == .deleted) == (line.number("deletedAt") != nil) else { return nil }
@@ -153,8 +153,8 @@ extension JournalRecord.ResourceRecord {
 }
 
 extension JournalRecord.VersionRecord {
-    init?(_ line: JSONLine) {
-        guard let resource = line.number("id"), let content = JournalRecord.Content(line),
+    init?(_ line: inout JSONLine) {
+        guard let resource = line.number("id"), let content = JournalRecord.Content(&line),
             let createdAt = line.number("createdAt"), let keptUntil = line.number("keptUntil")
         else { return nil }
         self.init(resource: resource, content: content, createdAt: createdAt, keptUntil: keptUntil)

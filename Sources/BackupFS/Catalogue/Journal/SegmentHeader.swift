@@ -72,7 +72,7 @@ extension SegmentHeader {
         line.add("time", time)
     }
 
-    init(_ line: JSONLine) throws(SegmentError) {
+    init(_ line: inout JSONLine) throws(SegmentError) {
         guard line.text("entity") == "segment", let readable = line.number("readable") else { throw .damaged }
         guard readable <= Self.format else { throw .newerFormat(readable) }
         guard let catalogue = line.text("catalogue"), let first = line.number("first"),

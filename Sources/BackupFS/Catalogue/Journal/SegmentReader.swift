@@ -15,20 +15,20 @@ package struct SegmentReader {
     /// Reads the header.
     package init(_ body: SegmentBody) throws(SegmentError) {
         lines = SegmentLines(body)
-        guard let line = try lines.next() else { throw .damaged }
-        header = try SegmentHeader(line)
+        guard var line = try lines.next() else { throw .damaged }
+        header = try SegmentHeader(&line)
     }
 
     /// The next record; nil after the last one, when all of the segment was there.
     package mutating func next() throws(SegmentError) -> JournalRecord? {
         while !isAtEnd {
-            guard let line = try lines.next() else { throw .damaged }
+            guard var line = try lines.next() else { throw .damaged }
             if line.text("entity") == "end" {
                 guard line.number("count") == count, try lines.next() == nil else { throw .damaged }
                 isAtEnd = true
             } else {
                 count += 1
-                if let record = try JournalRecord(line) { return record }
+                if let record = try JournalRecord(&line) { return record }
             }
         }
         return nil

@@ -4,7 +4,7 @@ import Dispatch
 import Linux
 import Synchronization
 
-/// Reads segments one after the other on a thread of its own, a few thousand records ahead of who takes them.
+/// Reads segments one after the other on a thread of its own, some thousand records ahead of who takes them.
 package final class SegmentsAhead: Sendable {
     /// Records that follow each other in one segment.
     package struct Batch: Sendable {
@@ -25,7 +25,7 @@ package final class SegmentsAhead: Sendable {
     }
 
     private static let recordsAtOnce = 1000
-    private static let batchesAhead = 4
+    private static let batchesAhead = 16
 
     private let state = Mutex(State())
     // Begins at 0: one that is given up while it is below its first value stops the program.

@@ -4,9 +4,9 @@
 import GRDB
 import GRDBSQLite
 
-/// Inserts rows into one table, many with one statement; the rows of a statement go in one after the other, as if alone.
-final class BulkInsert {
-    private enum Value {
+/// Values of rows that wait to be inserted.
+struct BulkValues {
+    fileprivate enum Value {
         case null
         case integer(Int64)
         /// Where its bytes are in `bytes`.
@@ -14,15 +14,35 @@ final class BulkInsert {
         case blob(Range<Int>)
     }
 
+    fileprivate private(set) var values: [Value] = []
+    /// Never empty, so that an empty text has an address.
+    fileprivate private(set) var bytes: [UInt8] = [0]
+
+    mutating func add(_ value: Int64?) { values.append(value.map { .integer($0) } ?? .null) }
+    mutating func add(text: String?) { values.append(text.map { .text(keep($0.utf8)) } ?? .null) }
+    mutating func add(blob: [UInt8]?) { values.append(blob.map { .blob(keep($0)) } ?? .null) }
+
+    private mutating func keep(_ value: some Sequence<UInt8>) -> Range<Int> {
+        let start = bytes.count
+        bytes += value
+        return start..<bytes.count
+    }
+
+    fileprivate mutating func removeAll() {
+        values.removeAll(keepingCapacity: true)
+        bytes.removeSubrange(1...)
+    }
+}
+
+/// Inserts rows into one table, many with one statement; the rows of a statement go in one after the other, as if alone.
+final class BulkInsert {
     /// With 22 values a row, far below SQLite's limit of 32,766 parameters.
     private static let rowsAtOnce = 50
 
     private let many: OpaquePointer
     private let one: OpaquePointer
     private let width: Int
-    private var values: [Value] = []
-    /// Never empty, so that an empty text has an address.
-    private var bytes: [UInt8] = [0]
+    private var waiting = BulkValues()
 
     /// `insert` is the statement up to VALUES, `row` what follows it for one row, `conflict` what comes after the rows.
     ///
@@ -57,35 +77,27 @@ final class BulkInsert {
             message: sqlite3_errmsg(connection).map { String(cString: $0) })
     }
 
-    func add(_ value: Int64?) { values.append(value.map { .integer($0) } ?? .null) }
-    func add(text: String?) { values.append(text.map { .text(keep($0.utf8)) } ?? .null) }
-    func add(blob: [UInt8]?) { values.append(blob.map { .blob(keep($0)) } ?? .null) }
-
-    private func keep(_ value: some Sequence<UInt8>) -> Range<Int> {
-        let start = bytes.count
-        bytes += value
-        return start..<bytes.count
+    /// Takes in a row, whose values `body` gives in their order; it is in the table after `flush` at the latest.
+    func add(_ body: (inout BulkValues) -> Void) throws {
+        body(&waiting)
+        if waiting.values.count == width * Self.rowsAtOnce { try flush() }
     }
-
-    /// Ends a row; it is in the table after `flush` at the latest.
-    func endRow() throws { if values.count == width * Self.rowsAtOnce { try flush() } }
 
     /// Inserts the rows that wait.
     func flush() throws {
-        guard !values.isEmpty else { return }
-        try bytes.withUnsafeBytes { buffer in
-            guard let bytes = buffer.baseAddress else { return }
+        let values = waiting.values
+        try waiting.bytes.withUnsafeBytes { buffer in
+            guard let bytes = buffer.baseAddress, !values.isEmpty else { return }
             if values.count == width * Self.rowsAtOnce { return try insert(values[...], bytes, many) }
             for start in stride(from: 0, to: values.count, by: width) {
                 try insert(values[start..<start + width], bytes, one)
             }
         }
-        values.removeAll(keepingCapacity: true)
-        bytes.removeSubrange(1...)
+        waiting.removeAll()
     }
 
     private func insert(
-        _ values: ArraySlice<Value>, _ bytes: UnsafeRawPointer, _ statement: OpaquePointer
+        _ values: ArraySlice<BulkValues.Value>, _ bytes: UnsafeRawPointer, _ statement: OpaquePointer
     ) throws {
         for (index, value) in values.enumerated() {
             // SQLite reads the bytes where they are, and only until the statement is reset.

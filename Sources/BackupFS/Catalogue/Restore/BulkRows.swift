@@ -33,50 +33,58 @@ final class BulkRows {
 
     /// The count of its links is that of what has one name; what has others is counted when all names are there.
     func add(_ state: JournalRecord.ResourceRecord) throws {
-        let deletion = state.deletion
-        resources.add(state.id)
-        resources.add(text: state.kind.rawValue)
-        resources.add(text: state.status.rawValue)
-        for value in [UInt32](arrayLiteral: state.mode, state.uid, state.gid) { resources.add(Int64(value)) }
-        for value in [state.size, state.accessed, state.modified, state.changed, state.createdAt] {
-            resources.add(value)
+        try resources.add { row in
+            let deletion = state.deletion
+            row.add(state.id)
+            row.add(text: state.kind.rawValue)
+            row.add(text: state.status.rawValue)
+            row.add(Int64(state.mode))
+            row.add(Int64(state.uid))
+            row.add(Int64(state.gid))
+            row.add(state.size)
+            row.add(state.accessed)
+            row.add(state.modified)
+            row.add(state.changed)
+            row.add(state.createdAt)
+            row.add(deletion?.time)
+            row.add(state.status == .deleted ? 0 : state.kind == .directory ? 2 : 1)
+            row.add(blob: state.target)
+            row.add(Int64(bitPattern: state.device))
+            row.add(state.content == nil ? 0 : 1)
+            row.add(text: state.content?.id)
+            row.add(state.versionNumber)
+            row.add(deletion?.dentry?.parent.rawValue)
+            row.add(blob: deletion?.dentry?.name)
         }
-        resources.add(deletion?.time)
-        resources.add(state.status == .deleted ? 0 : state.kind == .directory ? 2 : 1)
-        resources.add(blob: state.target)
-        resources.add(Int64(bitPattern: state.device))
-        resources.add(state.content == nil ? 0 : 1)
-        resources.add(text: state.content?.id)
-        resources.add(state.versionNumber)
-        resources.add(deletion?.dentry?.parent.rawValue)
-        resources.add(blob: deletion?.dentry?.name)
-        try resources.endRow()
     }
 
     func add(name: [UInt8], in parent: Int64, of resource: Int64) throws {
-        names.add(parent)
-        names.add(blob: name)
-        names.add(resource)
-        try names.endRow()
+        try names.add { row in
+            row.add(parent)
+            row.add(blob: name)
+            row.add(resource)
+        }
     }
 
     func add(xattr name: [UInt8], _ value: [UInt8], of resource: Int64) throws {
-        xattrs.add(resource)
-        xattrs.add(blob: name)
-        xattrs.add(blob: value)
-        try xattrs.endRow()
+        try xattrs.add { row in
+            row.add(resource)
+            row.add(blob: name)
+            row.add(blob: value)
+        }
     }
 
     func add(_ content: JournalRecord.Content, of resource: Int64, createdAt: Nanoseconds) throws {
-        versions.add(text: content.id)
-        versions.add(resource)
-        versions.add(text: content.key)
-        versions.add(content.size)
-        versions.add(blob: content.sha256)
-        versions.add(createdAt)
-        versions.add(content.point?.epoch)
-        versions.add(content.point?.change)
-        try versions.endRow()
+        try versions.add { row in
+            row.add(text: content.id)
+            row.add(resource)
+            row.add(text: content.key)
+            row.add(content.size)
+            row.add(blob: content.sha256)
+            row.add(createdAt)
+            row.add(content.point?.epoch)
+            row.add(content.point?.change)
+        }
     }
 
     /// Inserts all rows that wait.

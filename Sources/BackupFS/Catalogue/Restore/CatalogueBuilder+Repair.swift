@@ -8,19 +8,17 @@ extension CatalogueBuilder {
     private static let lostAndFound = "lost+found"
 
     /// What the questions below need; it is made before them.
-    static let usedByRepair = ["INDEX name_of_resource ", "INDEX resource_directory "]
+    static let usedByRepair = ["INDEX name_of_resource "]
 
     func repair(_ writer: CatalogueWriter) throws(CatalogueError) {
         try makeRoot(writer)
         try repairVersions(writer)
         try writer.run("DELETE FROM xattr WHERE resource NOT IN (SELECT id FROM resource)", [])
-        // Each name in its turn: its resource and its parent are a step away.
         try writer.run(
             """
             DELETE FROM name WHERE resource = 1
                 OR NOT EXISTS (SELECT 1 FROM resource WHERE id = name.resource AND status <> 'deleted')
-                OR NOT EXISTS (SELECT 1 FROM resource
-                    WHERE id = name.parent AND kind = 'directory' AND status <> 'deleted')
+                OR parent NOT IN (SELECT id FROM resource WHERE kind = 'directory' AND status <> 'deleted')
             """, [])
         for sql in postponed where Self.usedByRepair.contains(where: { sql.contains($0) }) { try writer.run(sql, []) }
         // A directory has one name.
@@ -62,7 +60,7 @@ extension CatalogueBuilder {
         try writer.run(
             """
             UPDATE resource SET link_count = 2 + below.number
-            FROM (SELECT name.parent, count(*) AS number FROM resource AS child JOIN name ON name.resource = child.id
+            FROM (SELECT name.parent, count(*) AS number FROM resource AS child CROSS JOIN name ON name.resource = child.id
                 WHERE child.kind = 'directory' AND child.status <> 'deleted' GROUP BY name.parent) AS below
             WHERE resource.id = below.parent
             """, [])
@@ -80,6 +78,10 @@ extension CatalogueBuilder {
 
     /// Gives what has no name one in `lost+found`.
     private func nameTheNameless(_ writer: CatalogueWriter) throws(CatalogueError) {
+        // Every name is that of something living by now.
+        let named = try writer.reader.count("SELECT count(DISTINCT resource) FROM name")
+        let living = try writer.reader.count("SELECT count(*) FROM resource WHERE status <> 'deleted'")
+        guard named < living - 1 else { return }
         try writer.run(
             """
             CREATE TEMP TABLE nameless AS SELECT id FROM resource WHERE status <> 'deleted' AND id <> 1
