@@ -102,7 +102,7 @@ struct OptionTests {
             "bogus", "bogus=1", "profile", "addressing", "addressing=host", "backup", "backup=", "transfers=0",
             "transfers=x", "close-timeout=soon",
             "when-backup-is-down", "when-backup-is-down=panic",
-            "log-level=loud", "max_threads=0", "dirsync", "umask=022",
+            "log-level=loud", "max_threads=0", "umask=022",
         ])
     func unknown(option: String) {
         #expect(throws: CommandError.self) { try MountOptionList([option]) }

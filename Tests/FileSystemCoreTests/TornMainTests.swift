@@ -145,6 +145,30 @@ struct TornMainTests {
         }
     }
 
+    @Test("I4: a content that never arrived and that main lost is given up before anybody is told its length")
+    func undecidedIsDecided() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1, size: 100))
+            let gate = Gate()
+            system.store.inject(.hold(gate), on: [.put], keys: .prefix("a~"))
+            let core = system.core
+            let handle = try await system.open("a.jpg", writing: true, truncating: true)
+            try await system.put(handle, photo(2))
+            let close = Task { try await core.flush(handle) }
+            await gate.reached()
+            try await system.crash()
+            try system.lose("a.jpg")
+            try await system.openUnstarted()
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
+            try system.start(afterPowerLoss: true)
+            await system.core.decideUndecided(until: .now + .seconds(120))
+            #expect(try system.core.attributes(try system.id("a.jpg")).row.size == 100)
+            #expect(try await system.read("a.jpg") == photo(1, size: 100))
+            gate.open()
+            _ = await close.result
+        }
+    }
+
     @Test("A clock that goes back puts nothing to sleep")
     func clockGoesBack() async throws {
         var watch = ClockWatch(now: 1_000_000_000_000, sinceBoot: 5_000_000_000)

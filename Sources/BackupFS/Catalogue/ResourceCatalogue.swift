@@ -50,6 +50,9 @@ package protocol ResourceCatalogue: CatalogueAnswering, Sendable where Failure =
     /// Returns when all that has been committed so far survives a power loss.
     func becomeDurable() async throws(CatalogueError)
 
+    /// The same, waiting on this thread.
+    func waitUntilDurable() throws(CatalogueError)
+
     /// Throws `.damaged` if the database is found damaged; reads all of it.
     func checkIntegrity() throws(CatalogueError)
 

@@ -91,9 +91,9 @@ extension BackupFileSystem {
         let final = attributes
         return try tree.lock.shared { () throws(FileSystemError) in
             try tree.directories.with(dentry.parent) { () throws(FileSystemError) in
-                // A directory or link has no second step to make it durable; a file has its close.
+                // A file becomes durable with its close, anything else as every name does.
                 let row = try catalogue.change(
-                    kind == .file ? .processCrash : .powerLoss,
+                    kind == .file ? .processCrash : catalogue.nameDurability,
                     .create(kind, dentry, final, lists: inherited.lists, now: currentTime()))
                 do throws(FileSystemError) {
                     try reach("create.row")
@@ -117,7 +117,7 @@ extension BackupFileSystem {
 
     /// Deletes a name of a file or link, and with its last one the resource; or an empty directory.
     ///
-    /// Delete.1 and Delete.2 durably, then main (Delete.3, Delete.4); backup follows in the background (Delete.5,
+    /// Delete.1 and Delete.2, then main (Delete.3, Delete.4); backup follows in the background (Delete.5,
     /// Delete.6). Succeeds whatever the storages do (Delete.7).
     package func remove(_ dentry: Dentry, directory: Bool) throws(FileSystemError) {
         try dentry.checkLength()
@@ -126,14 +126,18 @@ extension BackupFileSystem {
             try tree.directories.with(dentry.parent) { () throws(FileSystemError) in
                 let deleted = try releasingReserve { () throws(FileSystemError) in
                     try catalogue.change(
-                        .powerLoss, .delete(dentry, directory: directory, now: currentTime()))
+                        catalogue.nameDurability, .delete(dentry, directory: directory, now: currentTime()))
                 }
+                // What main alone has must not go before the row: a power cut would bring back a name of nothing.
+                if deleted.intent != nil || isInMainAlone(deleted.row) { try catalogue.waitUntilDurable() }
                 pass("unlink.row")
                 remover.removeFromMain(deleted.row, dentry, intent: deleted.intent)
             }
         }
         catalogue.work.wake()
     }
+
+    private func isInMainAlone(_ row: Resource) -> Bool { row.kind == .file && (row.needsUpload || !row.inBackup) }
 
     /// What makes room on a full disk is tried again with the room that was kept for it.
     private func releasingReserve<Value>(

@@ -28,7 +28,8 @@ package final class BackupFileSystem: StorageStep {
     ) throws(FileSystemError) {
         let counters = Counters()
         let catalogue = CatalogueClient(
-            try Self.open(in: main), work: WorkSignal(), counters: counters, logger: logger)
+            try Self.open(in: main), work: WorkSignal(), syncsNames: settings.syncsNames, counters: counters,
+            logger: logger)
         try Lifecycle.establish(catalogue, main)
         store.use(UploadRecord(catalogue: catalogue.catalogue, logger: logger))
         let tree = MainTree(main: main, catalogue: catalogue, counters: counters, logger: logger)
@@ -49,7 +50,7 @@ package final class BackupFileSystem: StorageStep {
             settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,
             claim: claim, counters: counters, logger: logger)
         let compactor = JournalCompactor(
-            journal: journal, settings: settings, catalogue: catalogue, logger: logger)
+            journal: journal, settings: settings, catalogue: catalogue, counters: counters, logger: logger)
         let slots = BackgroundSlots()
         let scrub = ScrubSchedule(
             scrubber: Scrubber(storages: storages, claim: claim, logger: logger), slots: slots, logger: logger)

@@ -57,7 +57,8 @@ final class Workbench: Sendable {
         journal = JournalShipper(
             settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,
             claim: claim, counters: counters, logger: logger)
-        compactor = JournalCompactor(journal: journal, settings: settings, catalogue: catalogue, logger: logger)
+        compactor = JournalCompactor(
+            journal: journal, settings: settings, catalogue: catalogue, counters: counters, logger: logger)
         let adopter = Adopter(tree: tree, catalogue: catalogue, logger: logger)
         repairer = Repairer(
             tree: tree, catalogue: catalogue, adopter: adopter,

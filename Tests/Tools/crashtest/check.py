@@ -3,6 +3,7 @@
 Messages name the invariants of docs/SEMANTICS.md by their numbers.
 """
 import hashlib
+import itertools
 import json
 import os
 import pickle
@@ -11,7 +12,7 @@ import signal
 import time
 
 from . import catalogue
-from .model import SHARED, outcomes
+from .model import SHARED, outcomes, undone
 from .system import child
 from .tree import describe, difference, tree
 from .wrong import PATIENCE, Wrong
@@ -47,13 +48,17 @@ def check_mount(world, pending=None, power=False):
     strangers = [p for p in found if p not in SHARED and not re.match(r"w\d+-", p.rsplit("/", 1)[-1])]
     if strangers:
         raise Wrong(f"I6: names that nobody made: {strangers}")
+    world.undoable = {}
     return found
 
 
 def check_worker(world, number, own, op, power):
     """One worker's names are as its model says, which then is the one of those that `op` may have left."""
     first = None
-    for candidate in outcomes(world.models[number], op, own, power):
+    candidates = outcomes(world.models[number], op, own, power)
+    if power:
+        candidates = itertools.chain(candidates, undone(world.undoable.get(number, []), op, own))
+    for candidate in candidates:
         problem = difference(candidate, own)
         if problem is None:
             world.models[number] = candidate

@@ -27,6 +27,7 @@ def parse():
                         help="with --backup file: also orderly reboots in an outage, lost objects, and, with --power-loss, a disk "
                         "that goes and comes back without a reboot")
     parser.add_argument("--file-system", choices=["ext4", "xfs"], default="ext4", help="of that disk")
+    parser.add_argument("--dirsync", action="store_true", help="mount with -o dirsync: a power cut takes no name either")
     parser.add_argument("--keep", action="store_true", help="keep everything after a failure")
     parser.add_argument("--executable", default=os.environ.get("BACKUPFS_EXECUTABLE", REPOSITORY + "/.build/debug/backupfs"))
     return parser.parse_args()

@@ -25,7 +25,7 @@ class Daemon:
         with open(world.root + "/daemon.log", "ab") as log:
             self.process = subprocess.Popen(
                 [world.options.executable, "mount", world.main, world.mount, "--foreground", "--backup", world.backup.url,
-                 "--close-timeout", "30s"], env=environment, stdout=log, stderr=log)
+                 "--close-timeout", "30s", *(["-o", "dirsync"] if world.options.dirsync else [])], env=environment, stdout=log, stderr=log)
         end = time.monotonic() + PATIENCE
         while not is_mount(world.mount):
             if self.process.poll() is not None:

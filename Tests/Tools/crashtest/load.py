@@ -37,9 +37,10 @@ class Load:
 
 def replay(world):
     """Takes over what the workers acknowledged; returns each one's operation of unknown outcome."""
-    pending, world.history = [], {}
+    pending, world.history, world.undoable = [], {}, {}
     for number, model in enumerate(world.models):
         op = None
+        undoable = world.undoable[number] = []
         with open(world.log_path(number), "rb") as log:
             lines = [json.loads(line) for line in log]
         for line in lines:
@@ -48,6 +49,10 @@ def replay(world):
             elif "wrong" in line:
                 raise Wrong(f"I4: worker {number}: {line['wrong']} in {op}")
             elif "done" in line:
+                if model.syncs(op):
+                    undoable.clear()
+                elif not world.options.dirsync:
+                    undoable.append((model.copy(), op))
                 model.apply(op)
                 world.figures["operations"] += 1
                 op = None

@@ -41,6 +41,12 @@ class Model:
     def links(self, node):
         return sum(1 for other in self.names.values() if other is node)
 
+    def syncs(self, op):
+        """Whether everything before the operation, and itself, survives a power cut once it has succeeded."""
+        if op["op"] == "rename":
+            return self.names.get(op["to"]) is not self.names[op["path"]]
+        return op["op"] in ("write", "exchange", "link")
+
     def apply(self, op):
         """The effect of an operation that succeeded."""
         name, names = op["op"], self.names
@@ -102,6 +108,27 @@ def outcomes(model, op, found, power):
         yield half
     else:
         yield after
+
+
+def undone(undoable, pending, found):
+    """The models that a power cut may have left which took changes of names and attributes that nothing durable followed.
+
+    It takes the last of them. What main has of those, the mount takes over: directories, links and pipes.
+    """
+    made = []
+    for model, op in reversed(undoable):
+        if op["op"] in ("mkdir", "symlink", "mkfifo") and op["path"] in found:
+            made.append(op)
+        for last in (op, pending):
+            makes = last and last["op"] in ("write", "mkdir", "symlink", "mkfifo")
+            if last and not makes and last["path"] not in model.names:
+                continue
+            for candidate in outcomes(model, last, found, True):
+                candidate = candidate.copy()
+                for other in reversed(made):
+                    if other["path"] not in candidate.names:
+                        candidate.apply(other)
+                yield candidate
 
 
 def half_written(model, after, op, actual, power):

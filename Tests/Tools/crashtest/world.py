@@ -25,6 +25,7 @@ class World:
         self.daemon = Daemon(self)
         self.models = [Model() for _ in range(options.workers)]
         self.history = {}  # each worker's log of the last cycle
+        self.undoable = {}  # what each did since something durable: the model before it, and the operation
         self.step = "the first mount"  # where the run is
         self.random = random.Random(self.seed)  # each cycle has its own
         self.figures = dict(cycles=0, kills=0, cuts=0, operations=0, checks=0, aside=0)

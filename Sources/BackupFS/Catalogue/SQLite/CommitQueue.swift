@@ -114,6 +114,7 @@ final class CommitQueue: Sendable {
             for change in group { change.finished(error) }
             return
         }
+        log.becomesDurableSoon()
         for (change, failure) in zip(group, failures) {
             if failure == nil, change.durability == .powerLoss {
                 log.whenDone(change.finished)

@@ -22,7 +22,14 @@ final class LogSync: Sendable {
         var descriptor: Int32 = -1
         /// errno of a sync that failed: nothing that was written before it can be vouched for any more.
         var failure: Int32?
+        /// Something was committed since the last sync began.
+        var isStale = false
+        /// A look at `isStale` is due.
+        var isWatched = false
     }
+
+    /// How long a commit that nobody waits for may be in the kernel's cache only (I5).
+    private static let patience = DispatchTimeInterval.milliseconds(900)
 
     /// The catalogue's directory; the caller's.
     private let directory: Int32
@@ -57,11 +64,31 @@ final class LogSync: Sendable {
         if mustStart { queue.async { self.drain() } }
     }
 
+    /// Something was committed: it is on the disk within a second, though nobody waits for it.
+    func becomesDurableSoon() {
+        let mustWatch = state.withLock { state in
+            state.isStale = true
+            defer { state.isWatched = true }
+            return !state.isWatched
+        }
+        guard mustWatch else { return }
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [weak self] in self?.look() }
+    }
+
+    private func look() {
+        let isStale = state.withLock { state in
+            state.isWatched = false
+            return state.isStale
+        }
+        // Whoever waits for the disk next is told what went wrong.
+        if isStale { whenDone { _ in } }
+    }
+
     private func drain() {
         while true {
             let (group, known, earlier) = state.withLock { state in
                 defer { state.waiting = [] }
-                if state.waiting.isEmpty { state.isRunning = false }
+                if state.waiting.isEmpty { state.isRunning = false } else { state.isStale = false }
                 return (state.waiting, state.descriptor, state.failure)
             }
             if group.isEmpty { return }

@@ -157,6 +157,17 @@ package final class SQLiteCatalogue: ResourceCatalogue {
         }
     }
 
+    package func waitUntilDurable() throws(CatalogueError) {
+        let done = DispatchSemaphore(value: 0)
+        let failure = Mutex<CatalogueError?>(nil)
+        log.whenDone { error in
+            failure.withLock { $0 = error }
+            done.signal()
+        }
+        done.wait()
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
     /// Returns when all that has been committed so far survives a power loss.
     package func becomeDurable() async throws(CatalogueError) {
         let failure: CatalogueError? = await withCheckedContinuation { continuation in

@@ -54,9 +54,11 @@ enum Assembly {
 
     /// Opens the catalogue; backup storage is not asked.
     static func fileSystem(
-        _ main: MainStorage, _ store: any ObjectStore, _ settings: BackupSettings, logger: Logger
+        _ main: MainStorage, _ store: any ObjectStore, _ settings: BackupSettings, syncsNames: Bool = false,
+        logger: Logger
     ) throws(PreflightFailure) -> BackupFileSystem {
-        let core = coreSettings(settings)
+        var core = coreSettings(settings)
+        core.syncsNames = syncsNames
         do throws(FileSystemError) {
             return try BackupFileSystem(main: main, store: store, settings: core, logger: logger)
         } catch {

@@ -14,6 +14,8 @@ struct MountRequest: Equatable, Sendable {
     var logLevel = LogLevel.info
     /// The form of the log.
     var logFormat = LogFormat.text
+    /// Whether each change of a name or an attribute is on the disk when its call returns.
+    var syncsNames = false
     /// What goes on to the kernel and libfuse.
     var fuse: [String] = []
     /// How many threads answer the kernel.

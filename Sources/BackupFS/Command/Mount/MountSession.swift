@@ -72,7 +72,8 @@ struct MountSession {
             let log = try openLog(in: main)
             let logger = LineLogHandler.logger(log, level: request.logLevel.level)
             let store = try Assembly.knownStore(plan.settings, environment: environment, logger: logger)
-            let fileSystem = try Assembly.fileSystem(main, store, plan.settings, logger: logger)
+            let fileSystem = try Assembly.fileSystem(
+                main, store, plan.settings, syncsNames: request.syncsNames, logger: logger)
             if let warning = try Assembly.claim(fileSystem, isNew: request.isNewBucket) {
                 logger.warning("mounting without backup storage", metadata: ["error": "\(warning)"])
                 say(.warning(warning))

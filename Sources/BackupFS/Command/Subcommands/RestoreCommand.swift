@@ -118,11 +118,22 @@ struct RestorePlace {
         defer { display.finish() }
         do throws(RestoreError) {
             let report = try waitFor { () async throws(RestoreError) in try await restorer.restore(request) }
-            if !request.isDryRun { try? ConfigurationFile.write(settings, directory: storage.privateDirectory.number) }
+            if !request.isDryRun { remember() }
             return report
         } catch {
             if case .inUse = error { throw CommandError.inUse("\(error)") }
             throw CommandError.failed("\(error)")
+        }
+    }
+
+    /// Keeps the settings for the mount.
+    private func remember() {
+        do throws(SystemError) {
+            try ConfigurationFile.write(settings, directory: storage.privateDirectory.number)
+        } catch {
+            StandardStreams.error(
+                "\(main) is restored, but its settings cannot be kept there (\(errnoText(error.code))): mount it with --backup"
+            )
         }
     }
 
@@ -166,7 +177,11 @@ struct RestorePlace {
         // The directory's own time is what was restored, not that of this removal.
         var status = stat()
         let isKnown = fstat(storage.root.number, &status) == 0
-        try? FileManager.default.removeItem(atPath: "\(state)")
+        do {
+            try FileManager.default.removeItem(atPath: "\(state)")
+        } catch {
+            StandardStreams.error("\(state) is not needed any more and could not be removed: remove it")
+        }
         if isKnown { futimens(storage.root.number, [status.st_atim, status.st_mtim]) }
     }
 

@@ -37,6 +37,6 @@ extension AttributeKeeper {
     }
 
     private func removeXattrIfSet(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) {
-        _ = try catalogue.change(.powerLoss, .removeXattr(id, name, now: currentTime()))
+        _ = try catalogue.change(catalogue.nameDurability, .removeXattr(id, name, now: currentTime()))
     }
 }

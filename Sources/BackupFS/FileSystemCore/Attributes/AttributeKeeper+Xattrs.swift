@@ -55,7 +55,8 @@ extension AttributeKeeper {
     func storeXattr(
         _ id: ResourceID, _ name: XattrName, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
-        let outcome = try catalogue.change(.powerLoss, .setXattr(id, name, value, mode: mode, now: currentTime()))
+        let outcome = try catalogue.change(
+            catalogue.nameDurability, .setXattr(id, name, value, mode: mode, now: currentTime()))
         switch outcome {
         case .set: return
         case .exists: throw .xattrExists
@@ -66,7 +67,7 @@ extension AttributeKeeper {
     /// Removes an attribute.
     func removeXattr(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) {
         guard isSettable(name) else { throw .notSupported }
-        let existed = try catalogue.change(.powerLoss, .removeXattr(id, name, now: currentTime()))
+        let existed = try catalogue.change(catalogue.nameDurability, .removeXattr(id, name, now: currentTime()))
         guard existed else { throw .noSuchXattr }
         // Main's copy had less than the mode says.
         if name == AccessControlList.access {

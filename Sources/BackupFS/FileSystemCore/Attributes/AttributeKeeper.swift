@@ -72,7 +72,7 @@ final class AttributeKeeper: Sendable {
         if changes.modified != nil { file.timesChange() }
         defer { if changes.modified != nil { file.timesChanged() } }
         let updated = try catalogue.change(
-            .powerLoss,
+            catalogue.nameDurability,
             .setAttributes(id, list: AccessControlList.access, now: now) { row, list in
                 changes.applied(to: row, list: keepingAccessControl ? nil : list, now: now)
             })

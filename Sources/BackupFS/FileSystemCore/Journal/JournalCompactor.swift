@@ -25,13 +25,18 @@ final class JournalCompactor: Sendable {
     private let segments: SegmentStore
     private let claim: PrefixClaim
     private let journal: JournalShipper
+    private let counters: Counters
     private let logger: Logger
     private var store: any ObjectStore { segments.store }
 
-    init(journal: JournalShipper, settings: FileSystemSettings, catalogue: CatalogueClient, logger: Logger) {
+    init(
+        journal: JournalShipper, settings: FileSystemSettings, catalogue: CatalogueClient, counters: Counters,
+        logger: Logger
+    ) {
         self.journal = journal
         self.settings = settings
         self.catalogue = catalogue
+        self.counters = counters
         self.logger = logger
         segments = journal.segments
         claim = journal.claim
@@ -48,7 +53,10 @@ final class JournalCompactor: Sendable {
                     try await compact()
                     compacted = number
                 } catch {
-                    logger.debug("the journal was not merged", metadata: ["error": "\(error)"])
+                    counters.add(\.journalFailures)
+                    // Who has taken over is told once.
+                    let level: Logger.Level = claim.takeover == nil ? .warning : .debug
+                    logger.log(level: level, "the journal was not merged", metadata: ["error": "\(error)"])
                     await task.sleep(atMost: .seconds(60))
                 }
             }

@@ -2,8 +2,8 @@
 ///
 /// A change that comes just after one segment was read waits for the next one to begin and to end.
 struct JournalPace {
-    /// What the lag may reach, a little below what is promised.
-    private static let lag = Duration.milliseconds(1900)
+    /// What the lag may reach; what is promised is longer by what makes one segment slower than those before it.
+    private static let lag = Duration.milliseconds(1700)
     private static let shortest = Duration.milliseconds(200)
 
     /// How long segments take that take long; it is forgotten slowly.

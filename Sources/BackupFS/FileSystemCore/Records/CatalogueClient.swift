@@ -8,12 +8,18 @@ final class CatalogueClient: CatalogueAnswering, Sendable {
     let catalogue: any ResourceCatalogue
     /// Who is woken when work is recorded.
     let work: WorkSignal
+    /// How durable a change of a name or an attribute is when its call returns.
+    let nameDurability: Durability
     private let counters: Counters
     private let logger: Logger
 
-    init(_ catalogue: any ResourceCatalogue, work: WorkSignal, counters: Counters, logger: Logger) {
+    init(
+        _ catalogue: any ResourceCatalogue, work: WorkSignal, syncsNames: Bool = false, counters: Counters,
+        logger: Logger
+    ) {
         self.catalogue = catalogue
         self.work = work
+        nameDurability = syncsNames ? .powerLoss : .processCrash
         self.counters = counters
         self.logger = logger
     }
@@ -50,6 +56,11 @@ final class CatalogueClient: CatalogueAnswering, Sendable {
         } catch {
             throw .catalogue(error)
         }
+    }
+
+    /// Waits, on this thread, until all that the catalogue has committed so far survives a power loss.
+    func waitUntilDurable() throws(FileSystemError) {
+        do throws(CatalogueError) { try catalogue.waitUntilDurable() } catch { throw .catalogue(error) }
     }
 
     /// Returns when all that the catalogue has committed so far survives a power loss.

@@ -25,11 +25,14 @@ package struct FileSystemSettings: Sendable {
     package var mostOpenFiles: Int
     /// How long after one comparison of the bucket with the catalogue began the next one begins.
     package var scrubInterval: Duration
+    /// Whether each change of a name or an attribute survives a power cut when its call returns; if not, it does within a
+    /// second, or with the next close (I5).
+    package var syncsNames: Bool
 
     package init(
         closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8,
         whenDown: WhenDown = .waitForTimeout, mostOpenFiles: Int = .max,
-        scrubInterval: Duration = .seconds(3 * 86_400)
+        scrubInterval: Duration = .seconds(3 * 86_400), syncsNames: Bool = false
     ) {
         self.closeTimeout = closeTimeout
         self.minimumRate = minimumRate
@@ -37,6 +40,7 @@ package struct FileSystemSettings: Sendable {
         self.whenDown = whenDown
         self.mostOpenFiles = mostOpenFiles
         self.scrubInterval = scrubInterval
+        self.syncsNames = syncsNames
     }
 
     /// When a call on a file of `size` bytes that waits for backup storage gives up.
