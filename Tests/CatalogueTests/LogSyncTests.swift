@@ -34,6 +34,27 @@ struct LogSyncTests {
         #expect(calls.withLock { $0 } == 2)
     }
 
+    @Test(
+        "I5: what nobody waits for is on the disk within a second, many commits with one sync, and nothing is synced twice"
+    )
+    func soon() async throws {
+        let temporary = try TemporaryCatalogue()
+        let calls = Mutex(0)
+        let log = LogSync(directory: temporary.descriptor, log: "catalogue.sqlite-wal") { _ in
+            calls.withLock { $0 += 1 }
+            return 0
+        }
+        for _ in 0..<100 { log.becomesDurableSoon() }
+        #expect(calls.withLock { $0 } == 0)
+        let end = ContinuousClock.now + .seconds(60)
+        while calls.withLock({ $0 }) == 0, .now < end { try await Task.sleep(for: .milliseconds(10)) }
+        // The next one is synced by somebody who waits, so that nothing is left when the time has come.
+        log.becomesDurableSoon()
+        _ = await withCheckedContinuation { continuation in log.whenDone { continuation.resume(returning: $0) } }
+        try await Task.sleep(for: .milliseconds(1500))
+        #expect(calls.withLock { $0 } == 2)
+    }
+
     @Test("Everybody who waits at the same time is served by one sync")
     func shared() async throws {
         let temporary = try TemporaryCatalogue()

@@ -27,7 +27,7 @@ struct OptionTests {
             "--ca-bundle", "/ca.pem", "--passwd-file", "/secret", "--transfers", "4", "--close-timeout", "2m",
             "--when-backup-is-down", "wait",
             "--allow-insecure", "-f", "--log-level", "debug", "--log-format", "json", "-o", "allow_other,ro",
-            "-o", "max_threads=3",
+            "-o", "max_threads=3,dirsync",
         ])
         #expect(
             request
@@ -38,7 +38,8 @@ struct OptionTests {
                         passwdFile: "/secret", transfers: 4, closeTimeout: DurationArgument(seconds: 120),
                         whenBackupIsDown: .wait,
                         allowInsecure: true),
-                    foreground: true, logLevel: .debug, logFormat: .json, fuse: ["allow_other", "ro"],
+                    foreground: true, logLevel: .debug, logFormat: .json, syncsNames: true,
+                    fuse: ["allow_other", "ro"],
                     maximumThreads: 3))
     }
 

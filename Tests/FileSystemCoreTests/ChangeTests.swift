@@ -141,4 +141,30 @@ struct ChangeTests {
             #expect(try await system.read("a.jpg") == [])
         }
     }
+
+    @Test(
+        "Capabilities, which the kernel asks for before each write, are remembered while a file is open, and not longer"
+    )
+    func capabilities() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a", photo(1))
+            let id = try system.id("a")
+            let handle = try await system.open("a", writing: true)
+            #expect(throws: FileSystemError.noSuchXattr) { try system.core.xattr(id, .capability) }
+            // Behind the file system: the catalogue is not asked again.
+            try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
+                try writer.run(
+                    "INSERT INTO xattr VALUES (?, ?, x'01')", [id.rawValue, Data(XattrName.capability.bytes)])
+            }
+            #expect(throws: FileSystemError.noSuchXattr) { try system.core.xattr(id, .capability) }
+            try system.core.setXattr(id, .capability, [2], mode: .any)
+            #expect(try system.core.xattr(id, .capability) == [2])
+            try system.core.removeXattr(id, .capability)
+            #expect(throws: FileSystemError.noSuchXattr) { try system.core.xattr(id, .capability) }
+            try await system.core.flush(handle)
+            system.core.close(handle)
+            try system.core.setXattr(id, .capability, [3], mode: .any)
+            #expect(try system.core.xattr(id, .capability) == [3])
+        }
+    }
 }

@@ -4,6 +4,9 @@ package struct XattrName: Sendable, Hashable, ExpressibleByStringLiteral {
 
     package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// The capabilities of a program's file; the kernel asks for them before each write(2), to take them away.
+    package static let capability: XattrName = "security.capability"
+
     package init(stringLiteral text: String) { bytes = Array(text.utf8) }
 
     package func hasPrefix(_ prefix: StaticString) -> Bool {

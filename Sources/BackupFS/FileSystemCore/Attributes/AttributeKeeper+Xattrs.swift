@@ -16,10 +16,21 @@ extension AttributeKeeper {
             return try stateXattr(
                 id, String(decoding: name.bytes.dropFirst(Self.stateNames.utf8CodeUnitCount), as: UTF8.self))
         }
+        if name == .capability, let file = files.peek(id) { return try capability(of: file) }
         guard let value = try catalogue.xattr(id, name) else {
             throw .noSuchXattr
         }
         return value
+    }
+
+    /// Of an open file memory answers: the kernel asks before each write.
+    private func capability(of file: FileState) throws(FileSystemError) -> [UInt8] {
+        let known = file.capability
+        if !known.isAbsent {
+            if let value = try catalogue.xattr(file.id, .capability) { return value }
+            file.foundNoCapability(at: known.changes)
+        }
+        throw .noSuchXattr
     }
 
     private func stateXattr(_ id: ResourceID, _ name: String) throws(FileSystemError) -> [UInt8] {
@@ -55,6 +66,10 @@ extension AttributeKeeper {
     func storeXattr(
         _ id: ResourceID, _ name: XattrName, _ value: [UInt8], mode: XattrMode
     ) throws(FileSystemError) {
+        // Before and after: an answer that was on its way meanwhile is not remembered.
+        let mayBeRemembered = name == .capability
+        if mayBeRemembered { files.peek(id)?.capabilityChanges() }
+        defer { if mayBeRemembered { files.peek(id)?.capabilityChanges() } }
         let outcome = try catalogue.change(
             catalogue.nameDurability, .setXattr(id, name, value, mode: mode, now: currentTime()))
         switch outcome {

@@ -11,7 +11,7 @@ final class AttributeKeeper: Sendable {
     let catalogue: CatalogueClient
     let store: any ObjectStore
     let tree: MainTree
-    private let files: FileTable
+    let files: FileTable
     private let logger: Logger
     private var main: MainStorage { tree.main }
 

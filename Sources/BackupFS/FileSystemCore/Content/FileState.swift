@@ -23,6 +23,8 @@ package final class FileState: Sendable {
         var content = Content<Descriptor>()
         /// Changes of the file's times that have begun and not ended, and those that have ended.
         var times = (underWay: 0, done: UInt64(0))
+        /// Whether the file is known to have no capabilities, and how often some were set.
+        var capability = (isAbsent: false, changes: UInt64(0))
         var upload: SharedWork?
         var recovery: SharedWork?
         var verification: SharedWork?
@@ -79,6 +81,23 @@ package final class FileState: Sendable {
 
     /// The work is over; who comes now begins anew.
     func ended(_ work: Work) { state.withLock { $0[work] = nil } }
+
+    // MARK: Capabilities
+
+    /// Whether the file is known to have none; else the number that `foundNoCapability` is to be told.
+    var capability: (isAbsent: Bool, changes: UInt64) { state.withLock { $0.capability } }
+
+    /// It had none, asked when the number was `changes`.
+    func foundNoCapability(at changes: UInt64) {
+        state.withLock { state in
+            if state.capability.changes == changes { state.capability.isAbsent = true }
+        }
+    }
+
+    /// They are set: told before and after that.
+    func capabilityChanges() {
+        state.withLock { $0.capability = (isAbsent: false, changes: $0.capability.changes + 1) }
+    }
 
     // MARK: Times
 
