@@ -18,6 +18,9 @@ struct RestoreCommandTests {
         touch -d '2001-02-03 04:05:06.789012345' shop/2023/a.jpg; touch -d '1969-12-31' shop/2023
         """
 
+    /// How often a restore is killed; BACKUPFS_TEST_KILLS says it.
+    private static let kills = ProcessInfo.processInfo.environment["BACKUPFS_TEST_KILLS"].flatMap { Int($0) } ?? 10
+
     private func difference(_ sandbox: Sandbox, _ one: String, _ other: String) throws -> String {
         try sandbox.run(
             [
@@ -69,9 +72,10 @@ struct RestoreCommandTests {
             let command = [
                 backupfs, "restore", sandbox.main, "--backup", sandbox.backup.url, "--take-over", "--download",
             ]
-            for delay in 0..<10 {
+            for number in 0..<Self.kills {
+                let delay = number % 10
                 let program = try Program(
-                    command, environment: sandbox.backup.environment, output: sandbox.scratch("restore-\(delay)"))
+                    command, environment: sandbox.backup.environment, output: sandbox.scratch("restore-\(number)"))
                 usleep(useconds_t(delay * 24_000))
                 program.send(SIGKILL)
                 _ = try program.wait()
