@@ -241,27 +241,44 @@ final class Uploader: StorageStep {
 
     /// Syncs the catalogue's log, the main copy, and its name if it is new; whether the main copy could be.
     ///
-    /// The barrier opens when a power cut cannot take the version's row any more: an object without one would be nobody's.
+    /// All at once: on one disk they then share a commit of the file system's journal. The barrier opens when a power cut
+    /// cannot take the version's row any more: an object without one would be nobody's.
     private func becomeDurable(
         _ file: FileState, _ descriptor: Descriptor, _ isOnRecord: WriteAheadBarrier
     ) async -> Result<Bool, FileSystemError> {
+        async let isMainWritten = syncMain(file, descriptor)
         do throws(FileSystemError) {
             try reach("upload.record")
             try await catalogue.becomesDurable()
         } catch {
             isOnRecord.decide(isDurable: false)
+            _ = await isMainWritten
             return .failure(error)
         }
         isOnRecord.decide(isDurable: true)
-        do throws(FileSystemError) { try reach("upload.main") } catch { return .success(false) }
-        guard fdatasync(descriptor.number) == 0 else { return .success(false) }
-        guard file.content({ $0.isNameNew }) else { return .success(true) }
+        return .success(await isMainWritten)
+    }
+
+    private func syncMain(_ file: FileState, _ descriptor: Descriptor) async -> Bool {
+        async let isNameSynced = syncName(file)
+        let isWritten: Bool
+        do throws(FileSystemError) {
+            try reach("upload.main")
+            isWritten = fdatasync(descriptor.number) == 0
+        } catch {
+            isWritten = false
+        }
+        return await isNameSynced && isWritten
+    }
+
+    private func syncName(_ file: FileState) async -> Bool {
+        guard file.content({ $0.isNameNew }) else { return true }
         let isSynced = try? tree.atLocation(of: file.id) { (entry) throws(FileSystemError) in
             fsync(entry.directory.number) == 0
         }
         file.content { $0.nameSynced() }
         // Without a name (any more) there is nothing to lose.
-        return .success(isSynced ?? true)
+        return isSynced ?? true
     }
 
     /// Before it is read: what backup storage cannot take is known by its size.

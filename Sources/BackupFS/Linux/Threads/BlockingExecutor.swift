@@ -4,7 +4,7 @@
 /// Runs tasks whose steps may block in a system call for a while.
 package final class BlockingExecutor: TaskExecutor {
     /// The one that all slow work shares.
-    package static let shared = BlockingExecutor(width: 16)
+    package static let shared = BlockingExecutor(width: 32)
 
     private let threads: BlockingThreads
 
