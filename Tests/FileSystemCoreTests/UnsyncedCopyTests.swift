@@ -115,6 +115,21 @@ struct UnsyncedCopyTests {
         }
     }
 
+    @Test(
+        "I4: the same if the row never heard of it, and it has the inode number and the time of the copy that was lost")
+    func tornWithoutCommit() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            try await system.settle()
+            try await system.crash()
+            try tear(system)
+            try await system.mount(afterPowerLoss: true)
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(try system.aside().isEmpty)
+            #expect(system.downloads == 1)
+        }
+    }
+
     @Test("I4: the same of a file with two names: both have the new copy")
     func tornWithTwoNames() async throws {
         try await TestFileSystem.run { system in
@@ -136,13 +151,21 @@ struct UnsyncedCopyTests {
         }
     }
 
-    @Test("I4: a copy that a power cut has left whole is kept", arguments: [false, true])
-    func whole(isVouchedFor: Bool) async throws {
+    @Test(
+        "I4: a copy that is whole is kept; the next daemon compares it once, if no row vouches for it or the power was cut"
+    )
+    func whole() async throws {
+        for (isVouchedFor, isPowerCut) in [(false, false), (false, true), (true, false), (true, true)] {
+            try await keepsWhole(isVouchedFor: isVouchedFor, isPowerCut: isPowerCut)
+        }
+    }
+
+    private func keepsWhole(isVouchedFor: Bool, isPowerCut: Bool) async throws {
         try await withRecovered { system in
             if isVouchedFor { system.core.intents.finish() }
             try await system.crash()
-            try await system.mount(afterPowerLoss: true)
-            #expect(try isReady(system) == isVouchedFor)
+            try await system.mount(afterPowerLoss: isPowerCut)
+            #expect(try isReady(system) == (isVouchedFor && !isPowerCut))
             #expect(try await system.read("a.jpg") == photo(1))
             #expect(system.downloads == 1)
             try await system.eventually("the row vouches for it") { try !isUnsynced(system) }

@@ -28,6 +28,16 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
+    /// After a power cut: these copies look like what their rows describe, and may not be on the disk.
+    package static func doubtCopies(_ ids: [ResourceID]) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for id in ids {
+                guard let row = try transaction.reader.resource(id) else { continue }
+                try transaction.markMainCopy(id, inode: row.mainInode, modified: MainCopy.unsynced)
+            }
+        }
+    }
+
     /// Read.3: main does not have the copy that a live resource's row tells of.
     package static func markNotInMain(_ row: Resource) -> Self {
         Self { transaction throws(CatalogueError) in try transaction.markNotInMain(row.id, seen: row.mainInode) }

@@ -37,7 +37,7 @@ package struct AdoptedAttributes: Sendable {
     var gid: UInt32
     package var size: Int64
     var accessed: Nanoseconds
-    var modified: Nanoseconds
+    package var modified: Nanoseconds
     package let changed: Nanoseconds
     package var target: [UInt8]?
     var device: UInt64
