@@ -37,7 +37,7 @@ private final class FakeStore: ObjectStore {
         try await check(deadline: deadline)
         guard let bytes = objects.withLock({ $0[key] }) else { throw .notFound(key: key) }
         guard pwrite(descriptor, bytes, bytes.count, 0) == bytes.count else { throw .localFile(errno: errno) }
-        return ObjectSummary(size: Int64(bytes.count), metadata: [:])
+        return ObjectSummary(size: Int64(bytes.count), metadata: [:], sha256: BodyDigests(of: bytes).sha256)
     }
 
     func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary? {

@@ -29,6 +29,7 @@ struct ObjectStoreContract {
             let summary = try await store.get(
                 "shop/2023/IMG 1~(x).jpg", into: target.descriptor, limit: Int64(size), deadline: .farAway)
             #expect(summary == ObjectSummary(size: Int64(size), metadata: attributes.metadata))
+            #expect(summary.sha256 == BodyDigests(of: bytes).sha256)
             #expect(try target.contents == bytes)
             #expect(try await store.head("shop/2023/IMG 1~(x).jpg", deadline: .farAway) == summary)
         }
@@ -45,8 +46,9 @@ struct ObjectStoreContract {
             try await store.put("sparse", try source.body(), ObjectAttributes(), deadline: .farAway)
             let target = try TemporaryFile([UInt8](repeating: 7, count: bytes.count + 10))
             for _ in 1...2 {
-                _ = try await store.get(
+                let summary = try await store.get(
                     "sparse", into: target.descriptor, limit: Int64(bytes.count), deadline: .farAway)
+                #expect(summary.sha256 == BodyDigests(of: bytes).sha256)
                 #expect(try target.contents == bytes)
                 var status = stat()
                 #expect(fstat(target.descriptor, &status) == 0 && status.st_blocks * 512 < 600_000)

@@ -21,6 +21,7 @@ struct RangeTests {
         let summary = try await store.get("v.mp4", into: target.descriptor, limit: limit, deadline: .farAway)
         let found = try target.contents
         #expect(summary == ObjectSummary(size: Int64(found.count), metadata: ["mode": "33188"]))
+        #expect(summary.sha256 == BodyDigests(of: found).sha256)
         return found
     }
 

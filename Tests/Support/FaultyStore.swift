@@ -11,8 +11,10 @@ package enum StoreFault: Sendable {
     case hang
     /// The store behind does it, then the answer is lost: `.unreachable`.
     case loseAnswer
-    /// One of the bytes read is another one, unnoticed; a request that is not a `get` fails with `.corrupted`.
+    /// One of the bytes that arrive is another one, unnoticed; a request that is not a `get` fails with `.corrupted`.
     case corrupt
+    /// One of the bytes that were read is changed in the file after they were digested; nothing happens to other requests.
+    case changeUnnoticed
     /// It waits at the gate, then goes on; `.deadlineExceeded` if the gate stays shut until its deadline.
     case hold(Gate)
     /// The store behind does it, then the answer waits at the gate; `.deadlineExceeded` as above.
@@ -141,9 +143,21 @@ package final class FaultyStore: ObjectStore {
     package func get(
         _ key: String, into descriptor: Int32, limit: Int64, as call: StoreCall, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) -> ObjectSummary {
-        try await run(.get, key, deadline, damaging: descriptor) { () async throws(ObjectStoreError) in
-            try await self.inner.get(key, into: descriptor, limit: limit, as: call, deadline: deadline)
+        let wasDamaged = Mutex(false)
+        var summary = try await run(
+            .get, key, deadline,
+            damaging: { isDigested throws(ObjectStoreError) in
+                try Self.damage(LocalFile(descriptor))
+                wasDamaged.withLock { $0 = isDigested }
+            },
+            { () async throws(ObjectStoreError) in
+                try await self.inner.get(key, into: descriptor, limit: limit, as: call, deadline: deadline)
+            })
+        if wasDamaged.withLock({ $0 }) {
+            let length = max(1, summary.size)
+            summary.sha256 = try ContentDigests(ofFile: descriptor, length: length, .content).sha256
         }
+        return summary
     }
 
     package func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?
@@ -168,7 +182,8 @@ package final class FaultyStore: ObjectStore {
     }
 
     private func run<Answer: Sendable>(
-        _ method: StoreMethod, _ key: String, _ deadline: ContinuousClock.Instant, damaging descriptor: Int32? = nil,
+        _ method: StoreMethod, _ key: String, _ deadline: ContinuousClock.Instant,
+        damaging damage: ((Bool) throws(ObjectStoreError) -> Void)? = nil,
         _ request: @Sendable () async throws(ObjectStoreError) -> Answer
     ) async throws(ObjectStoreError) -> Answer {
         let rule = rules.withLock { rules in rules.first { $0.meets(method, key) } }
@@ -184,9 +199,13 @@ package final class FaultyStore: ObjectStore {
             _ = try await request()
             throw .unreachable(reason: "the answer was lost")
         case .corrupt:
-            guard let descriptor else { throw .corrupted(key: key, reason: "injected") }
+            guard let damage else { throw .corrupted(key: key, reason: "injected") }
             let answer = try await request()
-            try Self.damage(LocalFile(descriptor))
+            try damage(true)
+            return answer
+        case .changeUnnoticed:
+            let answer = try await request()
+            try damage?(false)
             return answer
         case .hold(let gate):
             guard await gate.pass(deadline: deadline) else { throw .deadlineExceeded(reason: "held") }

@@ -145,7 +145,9 @@ package final class MemoryStore: ObjectStore {
         }
         try written.get()
         try file.truncate(to: Int64(object.bytes.count))
-        return Self.summary(object)
+        var summary = Self.summary(object)
+        summary.sha256 = BodyDigests(of: object.bytes).sha256
+        return summary
     }
 
     package func head(_ key: String, deadline: ContinuousClock.Instant) async throws(ObjectStoreError) -> ObjectSummary?

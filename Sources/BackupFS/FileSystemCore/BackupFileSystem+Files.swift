@@ -41,7 +41,7 @@ extension BackupFileSystem {
                     try openMain(file, row)
                 }
             } else {
-                file.doubt(row)
+                file.doubt(row, tree.unsynced)
             }
             if truncating { try truncateOpen(handle, to: 0) }
             let isUndecided = row.needsUpload && file.descriptor == nil
@@ -79,7 +79,8 @@ extension BackupFileSystem {
             return tree.noteMissing(row)
         }
         let status = try descriptor.status()
-        file.offer(descriptor, file.needsUpload || row.describes(status) ? .verified : .none)
+        let isKnown = row.describes(status) || tree.unsynced.isKnown(row, status)
+        file.offer(descriptor, file.needsUpload || isKnown ? .verified : .none)
     }
 
     /// Brings a missing main copy back (Read.4 to Read.7); returns at once if it is there.

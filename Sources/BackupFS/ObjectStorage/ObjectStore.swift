@@ -38,7 +38,8 @@ package protocol ObjectStore: Sendable {
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError)
 
-    /// Streams one whole object into `descriptor` from offset 0; returns what the store says about the object.
+    /// Streams one whole object into `descriptor` from offset 0; returns what the store says about the object, with the
+    /// SHA-256 of what was written.
     ///
     /// The file is then exactly as long as the object, with holes where that has long runs of zeros; after an error its
     /// content is undefined. Throws `.notFound` only if the store says that the object is not there, and `.corrupted` if
@@ -161,16 +162,19 @@ package struct ObjectSummary: Sendable {
     package var metadata: [String: String]
     /// How long ago it was stored, by the store's own clock; nil if the store does not say.
     package var age: Duration?
+    /// SHA-256 of the bytes that `get` has written, 32 bytes; empty from a `head`, which has none.
+    package var sha256: [UInt8]
 
-    package init(size: Int64, metadata: [String: String], age: Duration? = nil) {
+    package init(size: Int64, metadata: [String: String], age: Duration? = nil, sha256: [UInt8] = []) {
         self.size = size
         self.metadata = metadata
         self.age = age
+        self.sha256 = sha256
     }
 }
 
 extension ObjectSummary: Equatable {
-    /// Whether they say the same of an object; when it was asked for does not matter.
+    /// Whether they say the same of an object; when and how it was asked for does not matter.
     package static func == (one: ObjectSummary, other: ObjectSummary) -> Bool {
         one.size == other.size && one.metadata == other.metadata
     }

@@ -62,12 +62,14 @@ extension CatalogueChange where Outcome == Void {
     package static func noteModified(_ id: ResourceID, inode: UInt64, modified: Nanoseconds) -> Self {
         Self { transaction throws(CatalogueError) in
             guard let row = try transaction.reader.resource(id), row.mainInode == inode else { return }
-            try transaction.markMainCopy(id, inode: inode, modified: modified)
+            // A time says nothing of what is on the disk.
+            let isUnsynced = row.mainModified == MainCopy.unsynced
+            if !isUnsynced { try transaction.markMainCopy(id, inode: inode, modified: modified) }
             // An upload that was committed in between has put the older time into the row.
             guard row.modified != modified else { return }
             var corrected = row
             corrected.modified = modified
-            corrected.mainModified = modified
+            corrected.mainModified = isUnsynced ? row.mainModified : modified
             try transaction.updateAttributes(corrected)
         }
     }

@@ -13,6 +13,31 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
+    /// Copies that were not on the disk are on it: those that their rows still tell of, and that nobody has written since,
+    /// look from now on like what the row describes.
+    package static func vouch(for copies: [UnsyncedCopy]) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for known in copies {
+                guard let row = try transaction.reader.resource(known.id), row.status != .deleted, row.inMain,
+                    row.mainInode == known.copy.inode, row.mainModified == MainCopy.unsynced, !row.needsUpload
+                else { continue }
+                // Main's copy has followed a time that a program has set.
+                let modified = row.modified == known.rowModified ? known.copy.modified : row.modified
+                try transaction.markMainCopy(known.id, inode: row.mainInode, modified: modified)
+            }
+        }
+    }
+
+    /// After a power cut: these copies look like what their rows describe, and may not be on the disk.
+    package static func doubtCopies(_ ids: [ResourceID]) -> Self {
+        Self { transaction throws(CatalogueError) in
+            for id in ids {
+                guard let row = try transaction.reader.resource(id) else { continue }
+                try transaction.markMainCopy(id, inode: row.mainInode, modified: MainCopy.unsynced)
+            }
+        }
+    }
+
     /// Read.3: main does not have the copy that a live resource's row tells of.
     package static func markNotInMain(_ row: Resource) -> Self {
         Self { transaction throws(CatalogueError) in try transaction.markNotInMain(row.id, seen: row.mainInode) }

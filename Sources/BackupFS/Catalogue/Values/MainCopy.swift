@@ -9,6 +9,25 @@ package struct MainCopy: Hashable, Sendable {
         self.size = size
         self.modified = modified
     }
+
+    /// In place of the time of a copy that is right, and may not be on the disk yet: no file has it.
+    ///
+    /// A row with it describes no file. Memory knows that the copy is good; whoever does not compares it.
+    package static let unsynced = Nanoseconds.min
+}
+
+/// A main copy that is right, and may not be on the disk yet.
+package struct UnsyncedCopy: Hashable, Sendable {
+    package var id: ResourceID
+    package var copy: MainCopy
+    /// The file's time in its row when the copy was made.
+    package var rowModified: Nanoseconds
+
+    package init(id: ResourceID, copy: MainCopy, rowModified: Nanoseconds) {
+        self.id = id
+        self.copy = copy
+        self.rowModified = rowModified
+    }
 }
 
 /// What is known of a file, directory or link that main held before it had a row.
@@ -18,7 +37,7 @@ package struct AdoptedAttributes: Sendable {
     var gid: UInt32
     package var size: Int64
     var accessed: Nanoseconds
-    var modified: Nanoseconds
+    package var modified: Nanoseconds
     package let changed: Nanoseconds
     package var target: [UInt8]?
     var device: UInt64

@@ -135,9 +135,9 @@ package final class FileState: Sendable {
     }
 
     /// Has the open main copy verified again if nobody in the mount changed it and yet it is not what `row` describes.
-    func doubt(_ row: Resource) {
+    func doubt(_ row: Resource, _ unsynced: UnsyncedCopies) {
         guard let (copy, seen) = content({ $0.unchangedCopy }), let status = try? copy.status(),
-            !row.describes(status), seen != .init(status)
+            !row.describes(status), seen != .init(status), !unsynced.isKnown(row, status)
         else { return }
         content { $0.copyDoubted() }
     }

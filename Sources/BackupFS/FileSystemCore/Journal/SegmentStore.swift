@@ -87,7 +87,7 @@ struct SegmentStore: Sendable {
         } catch .notFound {
             return nil
         }
-        let sum = try ContentDigests(ofFile: file.number, length: summary.size, .content).sha256
+        let sum = summary.sha256
         guard summary.metadata[Self.sumName].map({ $0 == hexadecimal(sum) }) ?? true else {
             throw .corrupted(key: key.key, reason: "the checksum is not the one of the segment that was sent")
         }

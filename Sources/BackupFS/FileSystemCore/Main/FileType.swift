@@ -7,6 +7,11 @@ extension Resource {
         Int64(status.st_size) == size && UInt64(status.st_ino) == mainInode
             && Nanoseconds(status.st_mtim) == mainModified
     }
+
+    /// Whether a file in main is the copy that the row tells of without knowing that it is on the disk.
+    func isUnsynced(_ status: stat) -> Bool {
+        inMain && UInt64(status.st_ino) == mainInode && mainModified == MainCopy.unsynced
+    }
 }
 
 extension MainCopy {

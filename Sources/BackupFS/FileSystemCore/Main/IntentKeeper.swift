@@ -2,6 +2,8 @@
 // to repeat it. Syncing the directories is left to the background, for all renames and links of about a second at once.
 // Until then the intent is marked: after the death of the daemon alone it must not be repeated, since the names may have
 // been used again.
+//
+// The same sync brings what was recovered to the disk, and lets its rows say so.
 
 import Catalogue
 import Logging
@@ -28,13 +30,14 @@ final class IntentKeeper: Sendable {
         followed.withLock { $0.append(intent) }
     }
 
-    /// Syncs main and forgets the intents that it has followed by then.
+    /// Syncs main, forgets the intents that it has followed by then, and vouches for the copies that it has got by then.
     func finish() {
         let batch = followed.withLock { followed in
             defer { followed = [] }
             return followed
         }
-        guard !batch.isEmpty else { return }
+        let copies = tree.unsynced.all
+        guard !batch.isEmpty || !copies.isEmpty else { return }
         do throws(FileSystemError) {
             try tree.sync()
         } catch {
@@ -42,6 +45,11 @@ final class IntentKeeper: Sendable {
             return followed.withLock { $0 = batch + $0 }
         }
         pass("intents.synced")
-        catalogue.record("Rename.3", .finish(batch))
+        if !batch.isEmpty { catalogue.record("Rename.3", .finish(batch)) }
+        do throws(FileSystemError) {
+            try tree.vouch(for: copies)
+        } catch {
+            logger.error("the catalogue could not vouch for recovered files", metadata: ["error": "\(error)"])
+        }
     }
 }

@@ -45,6 +45,46 @@ extension MainTree {
         catalogue.record("Read.3", .markNotInMain(row))
     }
 
+    // MARK: Right, and not on the disk yet
+
+    /// Notes in the row that main has a copy whose content is the row's, and leaves it to the next sync to vouch for it.
+    ///
+    /// Not later: who opens the file next must find it in main.
+    func noteCopy(_ copy: Descriptor, of row: Resource) throws(FileSystemError) {
+        let seen = MainCopy(try copy.status())
+        try catalogue.change(.processCrash, .markMainCopy(row.id, inode: seen.inode, modified: MainCopy.unsynced))
+        unsynced.note(UnsyncedCopy(id: row.id, copy: seen, rowModified: row.modified))
+    }
+
+    /// Main was synced since these copies were made: their rows describe them from now on.
+    ///
+    /// The commit comes after the sync. If it is lost, the copy is compared once more.
+    func vouch(for copies: [UnsyncedCopy]) throws(FileSystemError) {
+        // Those that a sync of somebody else's has not found wanting.
+        let known = Set(unsynced.all)
+        let good = copies.filter { known.contains($0) }
+        for start in stride(from: 0, to: good.count, by: StoreHealth.rowsAtOnce) {
+            let some = Array(good[start..<min(start + StoreHealth.rowsAtOnce, good.count)])
+            try catalogue.change(.processCrash, .vouch(for: some))
+            unsynced.settle(some)
+        }
+    }
+
+    /// Removes a copy that was recovered, and that a power cut has torn: it was never anybody's data but backup's.
+    func removeTorn(_ copy: Descriptor, of row: Resource) throws(FileSystemError) {
+        let inode = try copy.status().st_ino
+        for place in try catalogue.locations(of: row.id) {
+            _ = try atName(of: row.id, place) { (entry) throws(FileSystemError) in
+                guard try main.status(entry)?.st_ino == inode else { return }
+                _ = try main.remove(entry, isDirectory: false)
+            }
+        }
+        catalogue.record("Read.3", .markNotInMain(row))
+        logger.warning(
+            "a copy that was recovered just before a power cut is torn and was removed",
+            metadata: ["inode": "\(row.id.rawValue)"])
+    }
+
     // MARK: Out of the way
 
     /// Moves what lies under a name in main to `.backupfs/aside/ID/`, where it keeps its path and its inode; false if

@@ -15,6 +15,7 @@ final class MainTree: Sendable {
     /// Shared by every change that resolves a path in main; alone for the rename of a directory.
     let lock = ReadersWriterLock()
     let directories = DirectoryLocks()
+    let unsynced = UnsyncedCopies()
 
     init(main: MainStorage, catalogue: CatalogueClient, counters: Counters, logger: Logger) {
         self.main = main
@@ -154,6 +155,8 @@ final class MainTree: Sendable {
         do throws(SystemError) {
             try syncFileSystem(of: main.root)
         } catch {
+            // The next sync says nothing of what this one could not write.
+            unsynced.forget()
             throw .main(errno: error.code, during: error.call)
         }
     }

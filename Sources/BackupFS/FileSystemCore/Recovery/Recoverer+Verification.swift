@@ -1,6 +1,7 @@
 // Read.2 for a main copy that does not look like the one the row describes (another inode, size or time): its content
 // decides. One that agrees is kept. One that does not is set aside and counts as missing if backup has the file; if
-// backup does not, the copy is all there is, and is backed up.
+// backup does not, the copy is all there is, and is backed up. One that was recovered and never vouched for is nobody's
+// data but backup's: if a power cut has torn it, it is removed.
 
 import Catalogue
 import Glibc
@@ -37,23 +38,42 @@ extension Recoverer {
     ) async throws(FileSystemError) {
         guard let (descriptor, stamp) = file.content({ $0.comparison }) else { return }
         let row = try catalogue.row(file.id)
+        let status = try descriptor.status()
         guard row.inBackup, let version = try catalogue.storedVersion(of: row) else {
+            guard try await mayBeUploaded(descriptor, of: row, deadline: deadline) else {
+                return try dropDamagedCopy(file, descriptor, row, stamp: stamp)
+            }
             file.content { $0.uploadWanted() }
             return catalogue.recordWork("Read.2", .needsUpload(row.id, due: currentTime()))
         }
-        let status = try descriptor.status()
-        guard Int64(status.st_size) == version.size,
-            try await hasContent(descriptor, of: version, deadline: deadline)
+        guard try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
+        // It was read out of the page cache, perhaps; that it is on the disk, too, only a sync says.
+        if !row.describes(status) { try tree.noteCopy(descriptor, of: row) }
         file.content { $0.copyCompared(.init(status)) }
-        catalogue.record(
-            "Read.2", .markMainCopy(row.id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim)))
     }
 
+    /// `stamp` is the count of changes that the content was compared at: one that has been written since is kept.
+    private func dropDamagedCopy(
+        _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: Content<Descriptor>.Stamp
+    ) throws(FileSystemError) {
+        guard file.content({ $0.copyRefuted(at: stamp) }) else { return }
+        let status = try descriptor.status()
+        // With another time than a recovery gave it, it may be somebody's.
+        if row.isUnsynced(status), Nanoseconds(status.st_mtim) == row.modified {
+            try tree.removeTorn(descriptor, of: row)
+        } else {
+            try tree.setAside(descriptor, of: row, .damaged)
+        }
+    }
+}
+
+extension StorageStep {
     /// Whether a file's content is the version's; false also if it cannot be read.
     func hasContent(
         _ copy: Descriptor, of version: Version, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
+        guard try Int64(copy.status().st_size) == version.size else { return false }
         do throws(ObjectStoreError) {
             return try await BulkWork.digests(
                 of: copy, length: version.size, .content, deadline: deadline
@@ -65,11 +85,14 @@ extension Recoverer {
         }
     }
 
-    /// `stamp` is the count of changes that the content was compared at: one that has been written since is kept.
-    private func dropDamagedCopy(
-        _ file: FileState, _ descriptor: Descriptor, _ row: Resource, stamp: Content<Descriptor>.Stamp
-    ) throws(FileSystemError) {
-        guard file.content({ $0.copyRefuted(at: stamp) }) else { return }
-        try tree.setAside(descriptor, of: row, .damaged)
+    /// Whether a main copy may take the place of an object that backup lost: not one that a power cut has torn.
+    func mayBeUploaded(
+        _ copy: Descriptor, of row: Resource, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Bool {
+        let status = try copy.status()
+        guard row.isUnsynced(status), !row.needsUpload, !tree.unsynced.isKnown(row, status),
+            let version = try catalogue.storedVersion(of: row)
+        else { return true }
+        return try await hasContent(copy, of: version, deadline: deadline)
     }
 }

@@ -1,5 +1,6 @@
 // The second half of the read scenario: Read.4 to Read.7. A file whose main copy is missing is fetched once, however
-// many wait for it, verified against the checksum in its row, and only then given its name in main.
+// many wait for it, verified against the checksum in its row, and only then given its name in main. Nobody waits for the
+// disk: until main is synced the row does not vouch for the copy (UnsyncedCopies).
 
 import Catalogue
 import Glibc
@@ -141,17 +142,7 @@ final class Recoverer: StorageStep {
         let staged = try main.createStaged(stagedName)
         defer { main.removeStaged(stagedName) }
         do throws(ObjectStoreError) {
-            // Nobody has to be asked for nothing.
-            if version.size > 0 {
-                _ = try await store.get(version.key, into: staged.number, limit: version.size, deadline: deadline)
-            }
-            guard try Int64(sizeOf(staged)) == version.size,
-                try await BulkWork.digests(
-                    of: staged, length: version.size, .content, deadline: settings.deadline(size: version.size)
-                ).sha256 == version.sha256
-            else {
-                throw .corrupted(key: version.key, reason: "the checksum is not the one recorded at the upload")
-            }
+            try await store.get(version, into: staged.number, deadline: deadline)
             health.note(nil)
         } catch {
             if error.meansUnreachable { health.note(error) }
@@ -162,15 +153,9 @@ final class Recoverer: StorageStep {
             of: staged, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
             modified: row.modified.timespec)
         try reach("recover.fetched")
-        guard fsync(staged.number) == 0 else { throw .main(errno: errno, during: "fsync") }
-        pass("recover.synced")
         let isPlaced = try placeInMain(file, stagedName, staged)
         // Deleted, and still open: its programs read on, main gets nothing.
         if !isPlaced { file.offer(staged, .compared) }
-    }
-
-    private func sizeOf(_ file: Descriptor) throws(ObjectStoreError) -> Int {
-        do throws(FileSystemError) { return try file.status().st_size } catch { throw .localFile(errno: EIO) }
     }
 
     /// Gives a complete file in staging all names of the resource in main, unless main has got another copy meanwhile (a
@@ -215,8 +200,7 @@ final class Recoverer: StorageStep {
                 try main.openFile(entry, writing: false)
             }
             // Compared with no name held still: others need them meanwhile.
-            guard let candidate = found ?? nil, try Int64(candidate.status().st_size) == version.size,
-                try await hasContent(candidate, of: version, deadline: deadline)
+            guard let candidate = found ?? nil, try await hasContent(candidate, of: version, deadline: deadline)
             else { continue }
             let inode = try candidate.status().st_ino
             let isTaken = try tree.atName(of: row.id, place) { (entry) throws(FileSystemError) in
@@ -234,11 +218,7 @@ final class Recoverer: StorageStep {
     }
 
     private func noteMainCopy(_ file: FileState, _ copy: Descriptor) throws(FileSystemError) {
-        let status = try copy.status()
-        let id = file.id
-        // Not later: who opens the file next must find it in main.
-        try catalogue.change(
-            .processCrash, .markMainCopy(id, inode: UInt64(status.st_ino), modified: Nanoseconds(status.st_mtim)))
+        try tree.noteCopy(copy, of: catalogue.row(file.id))
         file.offer(copy, .compared)
     }
 }

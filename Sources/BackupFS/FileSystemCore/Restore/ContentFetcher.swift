@@ -34,20 +34,8 @@ struct ContentFetcher: Sendable {
         var damage = ObjectStoreError.notFound(key: version.key)
         for _ in 1...Self.attempts {
             do throws(ObjectStoreError) {
-                // Nobody has to be asked for nothing.
-                if version.size > 0 {
-                    _ = try await store.get(
-                        version.key, into: file.number, limit: version.size,
-                        deadline: settings.deadline(size: version.size))
-                }
-                // Throws if the file is shorter.
-                let digests = try await BulkWork.digests(
-                    of: file, length: version.size, .content, deadline: .now + FileSystemSettings.forEver)
-                guard digests.sha256 == version.sha256 else {
-                    throw .corrupted(
-                        key: version.key, reason: "the checksum is not the one recorded at the upload")
-                }
-                return
+                return try await store.get(
+                    version, into: file.number, deadline: settings.deadline(size: version.size))
             } catch {
                 guard case .corrupted = error else { throw error }
                 damage = error

@@ -25,6 +25,7 @@ extension BackupFileSystem {
         matching pattern: String?, _ progress: @escaping @Sendable (RestoreProgress) -> Void
     ) async -> DownloadOutcome {
         var outcome = await fetch(matching: pattern, progress)
+        intents.finish()
         do throws(CatalogueError) { try catalogue.catalogue.close() } catch {
             outcome.failures.append("\(FileSystemError.catalogue(error))")
         }

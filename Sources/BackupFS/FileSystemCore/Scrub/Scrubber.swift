@@ -133,7 +133,13 @@ final class Scrubber: StorageStep {
         var items: [FoundLoss] = []
         for object in lost {
             let id = object.version.resource
-            let copy = try tree.mainCopy(catalogue.row(id)) ?? nil
+            let row = try catalogue.row(id)
+            var copy = try tree.mainCopy(row) ?? nil
+            if let found = copy,
+                try await !mayBeUploaded(found, of: row, deadline: settings.deadline(size: row.size))
+            {
+                copy = nil
+            }
             if let copy { try giveTime(to: copy, of: id) }
             items.append(FoundLoss(version: object.version, hasMainCopy: copy != nil, error: object.error))
         }

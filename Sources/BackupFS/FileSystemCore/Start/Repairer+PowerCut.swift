@@ -1,5 +1,6 @@
 // After a power cut main may lack names that the catalogue has, and have others: each was written to the disk in its own
-// time. Only directories that changed since the last checkpoint can be concerned, and only those are looked at.
+// time. Only directories that changed since the last checkpoint can be concerned, and only those are looked at. The same goes
+// for copies that were recovered into them.
 
 import Catalogue
 import Glibc
@@ -15,6 +16,7 @@ extension Repairer {
             let modified = Nanoseconds(try directory.status().st_mtim)
             guard max(row.changed, modified) >= checkpoint else { continue }
             unlinked += try repairNames(in: row.id, directory)
+            try doubtCopies(in: row.id, directory, since: checkpoint)
             pass("repair.directory")
         }
         // When no wrong file has one of the names any more. Without a main copy a recovery gives it all of them.
@@ -63,6 +65,28 @@ extension Repairer {
             }
         }
         return unlinked
+    }
+
+    /// Has the copies compared that came into a directory since the last checkpoint, though their rows describe them.
+    ///
+    /// One that was recovered just before may have the inode number of the one that was lost, and its time: the power cut took
+    /// the commit that says otherwise, and perhaps the bytes.
+    private func doubtCopies(
+        in id: ResourceID, _ directory: Descriptor, since checkpoint: Nanoseconds
+    ) throws(FileSystemError) {
+        var rows: [[UInt8]: Resource] = [:]
+        for row in try catalogue.list(id, after: 0, limit: .max) where row.resource.kind == .file {
+            if row.resource.inBackup, !row.resource.needsUpload { rows[row.name] = row.resource }
+        }
+        guard !rows.isEmpty else { return }
+        var doubtful: [ResourceID] = []
+        for entry in try main.entries(in: directory) where entry.kind == .file {
+            guard let row = rows[entry.name], entry.attributes.changed >= checkpoint,
+                entry.attributes.inode == row.mainInode, entry.attributes.modified == row.mainModified
+            else { continue }
+            doubtful.append(row.id)
+        }
+        if !doubtful.isEmpty { try catalogue.change(.processCrash, .doubtCopies(doubtful)) }
     }
 
     /// Whether main has something else under a name than the catalogue.

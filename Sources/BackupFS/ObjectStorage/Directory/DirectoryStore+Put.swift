@@ -73,7 +73,7 @@ extension DirectoryStore {
         _ key: DirectoryKey, _ source: Source, _ tree: DirectoryTree, _ expiry: Expiry
     ) throws(ObjectStoreError) -> Bool {
         guard let object = try openObject(key, tree) else { return false }
-        let sum = try checksum(object, expiry) { _, _ throws(ObjectStoreError) in }
+        let sum = hexadecimal(try checksum(object, expiry) { _, _ throws(ObjectStoreError) in })
         guard object.size == source.length, sum == source.digests.sha256Hex, try sidecar(key, tree)?.sha256 == sum
         else {
             throw .rejected(.objectExists, message: "the key \(key.text) has another content already")

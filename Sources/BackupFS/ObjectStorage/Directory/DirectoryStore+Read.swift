@@ -73,17 +73,17 @@ extension DirectoryStore {
             try local.writeSparsely(bytes, at: offset)
         }
         try local.truncate(to: object.size)
-        if let sidecar, sidecar.sha256 != sum {
+        if let sidecar, sidecar.sha256 != hexadecimal(sum) {
             throw .corrupted(key: key.text, reason: "its checksum is not the one it was stored with")
         }
-        return ObjectSummary(size: object.size, metadata: sidecar?.metadata ?? [:])
+        return ObjectSummary(size: object.size, metadata: sidecar?.metadata ?? [:], sha256: sum)
     }
 
-    /// Reads an object piece by piece; returns its SHA-256 in hexadecimal.
+    /// Reads an object piece by piece; returns its SHA-256.
     func checksum(
         _ object: OpenObject, _ expiry: Expiry,
         _ use: (UnsafeRawBufferPointer, Int64) throws(ObjectStoreError) -> Void
-    ) throws(ObjectStoreError) -> String {
+    ) throws(ObjectStoreError) -> [UInt8] {
         let digester = MessageDigest.sha256()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk, alignment: 4096)
         defer { buffer.deallocate() }
@@ -105,7 +105,7 @@ extension DirectoryStore {
             try use(bytes, offset)
             offset += Int64(count)
         }
-        return hexadecimal(digester.finish())
+        return digester.finish()
     }
 
     func remove(_ key: DirectoryKey, _ tree: DirectoryTree) throws(ObjectStoreError) {

@@ -134,7 +134,7 @@ struct S3Answer: Sendable {
     var body: [UInt8] = []
     /// How many bytes of the body came.
     var received: Int64 = 0
-    /// SHA-256 of the body, if that was asked for.
+    /// SHA-256 of the body, if that was asked for or is a whole object; empty otherwise.
     var sha256: [UInt8] = []
 
     /// Takes in one line of the head of the answer, without its line end; a status line starts anew.

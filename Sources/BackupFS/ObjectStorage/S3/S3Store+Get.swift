@@ -1,6 +1,7 @@
 // Reading an object. One that may be large is asked for by its first part: the answer says how long it is and which ETag it
 // has. The other parts are fetched in parallel, each only if the object still has that ETag, so that parts of two contents
-// never mix. What comes is compared with the checksum in its row by whoever asked for it.
+// never mix. What comes is digested as it comes: a whole object byte by byte, one in parts from its beginning as far as it
+// has arrived. Whoever asked for it compares that with the checksum in its row.
 
 extension S3Store {
     package func get(
@@ -35,6 +36,11 @@ extension S3Store {
         guard rest.isEmpty || first.etag != nil else {
             return try await getWhole(key, into: descriptor, limit: limit, deadline: deadline)
         }
+        // What is read of it before its end has arrived has its length.
+        try LocalFile(descriptor).truncate(to: range.total)
+        let digest = ArrivalDigest(try LocalFile(descriptor).duplicate(), length: range.total, threads: arrivals)
+        defer { digest.giveUp() }
+        digest.arrived(0..<range.count)
         _ = try await inParallel(
             rest, width: configuration.transfers,
             throwing: { offset async throws(ObjectStoreError) in
@@ -43,9 +49,10 @@ extension S3Store {
                 let part = try await self.fetch(
                     target, offset: offset, length: length, ifMatch: first.etag, deadline: deadline)
                 try await self.check(part, key: key, length: length, total: range.total, deadline: deadline)
+                digest.arrived(offset..<offset + length)
             })
-        try LocalFile(descriptor).truncate(to: range.total)
-        return ObjectSummary(size: range.total, metadata: first.metadata)
+        return ObjectSummary(
+            size: range.total, metadata: first.metadata, sha256: try await digest.value(patience: patience))
     }
 
     private func getWhole(
@@ -65,7 +72,7 @@ extension S3Store {
             throw .unreachable(reason: "the answer ended after \(answer.received) bytes, before its end")
         }
         try LocalFile(descriptor).truncate(to: answer.received)
-        return ObjectSummary(size: answer.received, metadata: answer.metadata)
+        return ObjectSummary(size: answer.received, metadata: answer.metadata, sha256: answer.sha256)
     }
 
     /// Where the parts of one object go.

@@ -15,6 +15,8 @@ package final class S3Store: ObjectStore {
     let logger: Logger
     /// Reads files again, for digests that nobody has made, and to find out who changed the bytes.
     let digesting = BlockingQueue(label: "backupfs.s3.digests", width: 2)
+    /// Reads what has arrived in parts.
+    let arrivals = BlockingThreads(name: "backupfs.s3.arrivals", width: 2)
     let enforcement: Enforcement
     let uploads = UploadsUnderWay()
     /// Whether the server has refused a batch of removals as such.
