@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import Linux
 import Testing
 
 @testable import Catalogue
@@ -28,19 +29,18 @@ struct TarTests {
         // The content is a hole.
         let size = (member.size + 511) / 512 * 512
         #expect(truncate(path, off_t(Int64(header.count) + size + 1024)) == 0)
-        let program = Process()
-        program.executableURL = URL(filePath: "/usr/bin/env")
-        program.arguments = [
-            "python3", "-c",
-            "import sys, tarfile\nwith tarfile.open(sys.argv[1]) as t:\n m, = t.getmembers()\n print(\(expression), end='')",
-            path,
-        ]
-        let output = Pipe()
-        program.standardOutput = output
-        try program.run()
-        let text = output.fileHandleForReading.readDataToEndOfFile()
-        program.waitUntilExit()
-        #expect(program.terminationStatus == 0)
+        let script = """
+            import sys, tarfile
+            with tarfile.open(sys.argv[1]) as t:
+                m, = t.getmembers()
+                print(\(expression), end="", file=open(sys.argv[2], "w"))
+            """
+        let arguments = ["python3", "-c", script, path, path + ".said"].map { Array($0.utf8) }
+        let program = try ChildProcess.start(.named("python3"), arguments)
+        var status: Int32 = -1
+        #expect(waitpid(program.number, &status, 0) == program.number && status == 0)
+        let text = try Data(contentsOf: URL(filePath: path + ".said"))
+        try FileManager.default.removeItem(atPath: path + ".said")
         return String(decoding: text, as: UTF8.self)
     }
 
