@@ -16,7 +16,7 @@ package struct DownloadOutcome: Sendable, Equatable {
 
 extension BackupFileSystem {
     /// Rows that are looked at at a time.
-    private static let downloadPage = 256
+    private static let downloadPage = 2048
 
     /// Fetches every file that main lacks and whose path matches `pattern` (glob(7); nil: all), and ends the file system.
     ///
@@ -64,7 +64,7 @@ extension BackupFileSystem {
         _ rows: [Resource], _ progress: @escaping @Sendable (RestoreProgress) -> Void
     ) async -> DownloadOutcome {
         let outcome = Mutex(DownloadOutcome())
-        _ = await inParallel(rows, width: settings.backgroundTransfers) { [self] row in
+        _ = await inParallel(rows, width: ContentFetcher.width) { [self] row in
             await download(row, outcome, progress)
         }
         return outcome.withLock { $0 }
