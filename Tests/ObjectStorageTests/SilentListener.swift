@@ -22,7 +22,8 @@ final class SilentListener: Sendable {
 
     /// Accepts one connection, reads its request piece by piece with a pause before each, and answers 200.
     func answerSlowly(pause: Duration, piece: Int) {
-        Thread { [listener] in
+        // Kept as long as it waits: the number of a closed listener is soon another one's.
+        Thread { [self] in
             let connection = accept(listener, nil, nil)
             defer { close(connection) }
             var buffer = [UInt8](repeating: 0, count: piece)
