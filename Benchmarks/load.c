@@ -1,8 +1,9 @@
 // A load on a directory or on an S3 server: so many files or objects of one size by so many threads. Prints the seconds.
 //
-// usage: load write|write-fsync|read DIRECTORY COUNT SIZE THREADS
-//        load put|get ENDPOINT/BUCKET/PREFIX COUNT SIZE THREADS     (keys from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
+// usage: load write|write-fsync|read|stat|unlink DIRECTORY COUNT SIZE THREADS [PASSES]
+//        load put|get|delete ENDPOINT/BUCKET/PREFIX COUNT SIZE THREADS   (keys from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
 //
+// With PASSES the same files are gone through so many times: for what is over too soon to be measured once.
 // Both sides move the same bytes: noise, of which the first eight bytes count the file. The S3 side keeps its
 // connections alive, one a thread, and signs each request but not its body: it is the least that a client can do.
 
@@ -15,11 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *mode, *place;
-static size_t count, size, threads;
+static size_t count, size, threads, passes = 1;
 static char *noise, *credentials;
 static atomic_size_t next_item;
 
@@ -56,7 +58,7 @@ static int on_seek(void *data, curl_off_t offset, int origin) {
     return CURL_SEEKFUNC_OK;
 }
 
-static void transfer(CURL *curl, size_t number, int upload) {
+static void transfer(CURL *curl, size_t number, int upload, int remove) {
     char url[2048];
     struct body body = {number, 0};
     size_t received = 0;
@@ -71,12 +73,13 @@ static void transfer(CURL *curl, size_t number, int upload) {
         curl_easy_setopt(curl, CURLOPT_SEEKDATA, &body);
         curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);
     }
+    if (remove) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK) die(url, curl_easy_strerror(code));
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200) die(url, "the server did not answer with 200");
-    if (!upload && received != size) die(url, "an object of another size");
+    if (status != (remove ? 204 : 200)) die(url, "the server did not answer with 200, or 204 for a removal");
+    if (!upload && !remove && received != size) die(url, "an object of another size");
 }
 
 static void write_file(size_t number, char *buffer, int sync) {
@@ -109,13 +112,27 @@ static void read_file(size_t number, char *buffer) {
     close(fd);
 }
 
+static void stat_file(size_t number) {
+    char path[2048];
+    struct stat found;
+    snprintf(path, sizeof path, "%s/%06zu.jpg", place, number);
+    if (stat(path, &found) != 0) die(path, strerror(errno));
+    if ((size_t)found.st_size != size) die(path, "another size");
+}
+
+static void unlink_file(size_t number) {
+    char path[2048];
+    snprintf(path, sizeof path, "%s/%06zu.jpg", place, number);
+    if (unlink(path) != 0) die(path, strerror(errno));
+}
+
 static void *work(void *unused) {
     (void)unused;
     char *buffer = malloc(128 << 10);
     CURL *curl = NULL;
     struct curl_slist *headers = NULL;
-    int is_put = strcmp(mode, "put") == 0, is_get = strcmp(mode, "get") == 0;
-    if (is_put || is_get) {
+    int is_put = strcmp(mode, "put") == 0, is_get = strcmp(mode, "get") == 0, is_delete = strcmp(mode, "delete") == 0;
+    if (is_put || is_get || is_delete) {
         curl = curl_easy_init();
         headers = curl_slist_append(headers, "x-amz-content-sha256: UNSIGNED-PAYLOAD");
         // "Expect:" would be part of what libcurl 7.88 signs; without a wait the header costs nothing.
@@ -128,8 +145,11 @@ static void *work(void *unused) {
         curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L << 10);
     }
     size_t number;
-    while ((number = atomic_fetch_add(&next_item, 1)) < count) {
-        if (curl) transfer(curl, number, is_put);
+    while ((number = atomic_fetch_add(&next_item, 1)) < count * passes) {
+        number %= count;
+        if (curl) transfer(curl, number, is_put, is_delete);
+        else if (strcmp(mode, "stat") == 0) stat_file(number);
+        else if (strcmp(mode, "unlink") == 0) unlink_file(number);
         else if (strcmp(mode, "read") == 0) read_file(number, buffer);
         else write_file(number, buffer, strcmp(mode, "write-fsync") == 0);
     }
@@ -140,9 +160,10 @@ static void *work(void *unused) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6) die("usage", "load write|write-fsync|read|put|get PLACE COUNT SIZE THREADS");
+    if (argc != 6 && argc != 7) die("usage", "load MODE PLACE COUNT SIZE THREADS [PASSES]");
     mode = argv[1], place = argv[2];
     count = strtoul(argv[3], NULL, 10), size = strtoul(argv[4], NULL, 10), threads = strtoul(argv[5], NULL, 10);
+    if (argc == 7) passes = strtoul(argv[6], NULL, 10);
     if (threads < 1 || threads > 1024 || size < 8) die("usage", "1 to 1024 threads, at least 8 bytes");
     const char *key = getenv("AWS_ACCESS_KEY_ID"), *secret = getenv("AWS_SECRET_ACCESS_KEY");
     credentials = malloc(512);
