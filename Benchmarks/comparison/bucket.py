@@ -47,7 +47,7 @@ class Server:
         """Whether there is an object below the prefix."""
         return b"<Key>" in self.request("GET", bucket, {"list-type": "2", "max-keys": "1", "prefix": prefix})
 
-    def wait(self, bucket, prefix, count, size, limit=600):
+    def wait(self, bucket, prefix, count, size, limit=300):
         """Waits until so many objects of this size are there, and returns how long that took."""
         begun = time.monotonic()
         while (found := self.count(bucket, prefix, size)) < count:

@@ -1,6 +1,7 @@
 """What is compared: a directory, the server itself, and mounts. All of them do the same deeds, so that rows need not know
 which one they measure."""
 
+import glob
 import os
 
 from .programs import Usage, run, seconds
@@ -13,6 +14,7 @@ class System:
     is_peer = has_daemon = False
     #: Whether files can be lost here and come back from the bucket, and whether there are names and attributes to ask for.
     recovers = has_names = True
+    rsync_options = ()
 
     def __init__(self, tools):
         self.tools, self.usage, self.daemon, self.stocks = tools, Usage(), None, set()
@@ -51,8 +53,12 @@ class System:
         return self.load("unlink", name, count, size)
 
     def rsync(self, source, name, count, size):
-        """Copies a directory with rsync, until the files are safe."""
-        return seconds(["rsync", "-a", source + "/", self.path(name)], self.tools.limit)
+        """Copies the files of a directory with rsync, until they are safe.
+
+        The directory's own attributes are left alone: s3fs cannot set them with SeaweedFS.
+        """
+        return seconds(["rsync", "-a", *self.rsync_options, *sorted(glob.glob(source + "/*")), self.path(name) + "/"],
+                       self.tools.limit)
 
     def lose(self, name):
         """Removes what is kept on this machine of the files of a directory, in memory too."""
@@ -75,12 +81,10 @@ class Native(System):
 
     key, title = "native", "native"
     recovers = False
+    rsync_options = ("--fsync",)
 
     def write(self, name, count, size, threads):
         return self.load("write-fsync", name, count, size, threads)
-
-    def rsync(self, source, name, count, size):
-        return seconds(["rsync", "-a", "--fsync", source + "/", self.path(name)], self.tools.limit)
 
 
 class Raw(System):
