@@ -57,7 +57,7 @@ def daemons(systems, figures):
     body = []
     for one in systems:
         if one.has_daemon:
-            body.append([one.title, cpu(one, figures, "write"), cpu(one, figures, "lost"), number(one.usage.peak)])
+            body.append([one.title, cpu(one, figures, "write"), cpu(one, figures, "lost"), f"{one.usage.peak:,}"])
     return lines(["daemon", "CPU s per GB written", "CPU s per GB fetched", "peak memory, MB"], body)
 
 
