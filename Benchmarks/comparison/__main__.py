@@ -140,7 +140,7 @@ def run_all(options, tools):
 def stop(number, frame):
     """A signal ends the run in good order; a second one does not disturb that."""
     for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
+        signal.signal(one, lambda *_: None)
     sys.exit(128 + number)
 
 

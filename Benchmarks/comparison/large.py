@@ -65,4 +65,4 @@ def table(tools, mebibytes, rounds, tell):
     os.remove(file)
     own, other = (mebibytes * 1.048576 / statistics.median(some) for some in found.values())
     return lines([f"{mebibytes} MiB", "BackupFS, MB/s", "s5cmd cp, MB/s", "of s5cmd", "peak memory, MB"],
-                 [["write, close", number(own), number(other), f"{ratio(own, other):.2f}", number(mount.usage.peak)]]), found
+                 [["write, close", number(own), number(other), f"{ratio(own, other):.2f}", f"{mount.usage.peak:,}"]]), found

@@ -8,12 +8,12 @@ from .table import medians, ratio
 COLOURS = {"backupfs": "#1f8a4c", "backupfs-directory": "#7cb342", "s3fs": "#d9822b", "juicefs": "#3b7dd8",
            "rclone": "#9c5fc4"}
 #: Pixels: of a bar, between rows, of the bars' area, and left of it.
-BAR, GAP, WIDTH, LEFT, TOP = 12, 16, 520, 250, 74
+BAR, GAP, WIDTH, LEFT, TOP = 13, 16, 520, 250, 88
 #: What the right end means. A longer bar is cut there; its number is what it is.
 MOST = 1.5
 
 STYLE = """
-    text { font: 12px system-ui, sans-serif; fill: #57606a; }
+    text { font: 12px system-ui, sans-serif; fill: #6e7781; }
     text.what { font-weight: 600; }
     line { stroke: #8c959f; }
     @media (prefers-color-scheme: dark) { text { fill: #b6bec8; } }
@@ -24,7 +24,7 @@ def text(x, y, words, anchor="start", kind=""):
     """Words at a place. The attributes are for programs that do not read styles."""
     name = f' class="{kind}"' if kind else ""
     return (f'<text x="{x}" y="{y}"{name} text-anchor="{anchor}" font-family="sans-serif" font-size="12"'
-            f' fill="#76808a">{html.escape(words)}</text>')
+            f' fill="#6e7781">{html.escape(words)}</text>')
 
 
 def legend(systems):

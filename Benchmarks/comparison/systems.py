@@ -92,7 +92,8 @@ class Raw(System):
 
     key, title = "raw", "raw S3"
     has_names = False
-    LARGE = 64_000_000
+    #: From which size on it is s5cmd, and how: parts of the size that BackupFS sends too.
+    LARGE, PARTS = 64_000_000, ("--part-size", "16", "--concurrency", "8")
 
     def start(self):
         self.tools.server.make(self.key)
@@ -105,13 +106,13 @@ class Raw(System):
 
     def write(self, name, count, size, threads):
         if self.tools.s5cmd and size >= self.LARGE and count == 1:
-            return self.s5cmd("cp", self.large_file(size), f"s3://{self.key}/{name}/000000.jpg")
+            return self.s5cmd("cp", *self.PARTS, self.large_file(size), f"s3://{self.key}/{name}/000000.jpg")
         return self.load("put", name, count, size, threads)
 
     def read(self, name, count, size, threads, passes=1):
         if self.tools.s5cmd and size >= self.LARGE and count == 1:
             there = f"{self.root}/read"
-            taken = self.s5cmd("cp", f"s3://{self.key}/{name}/000000.jpg", there)
+            taken = self.s5cmd("cp", *self.PARTS, f"s3://{self.key}/{name}/000000.jpg", there)
             os.remove(there)
             return taken
         return self.load("get", name, count, size, threads, passes)
