@@ -36,6 +36,11 @@ static inline int backupfs_rename_exchange(int first_directory, const char *firs
     return (int)syscall(SYS_renameat2, first_directory, first, second_directory, second, 2u);
 }
 
+// Waits for no more than the first page, and tells whether the kernel has failed to write any since this was last asked.
+static inline int backupfs_check_writes(int file) {
+    return (int)syscall(SYS_sync_file_range, file, (off_t)0, (off_t)1, 1u /* SYNC_FILE_RANGE_WAIT_BEFORE */);
+}
+
 static const long backupfs_utime_now = UTIME_NOW;
 static const long backupfs_utime_omit = UTIME_OMIT;
 

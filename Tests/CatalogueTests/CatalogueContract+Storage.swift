@@ -51,7 +51,13 @@ extension CatalogueContract {
     @Test("SetAttributes.3: a new time is the main copy's own, unless main has another copy by now", arguments: all)
     func modified(_ tested: TestedCatalogue) throws {
         let subject = try ContractSubject(tested)
-        let file = try subject.stored("a", version: "v1")
+        var file = try subject.stored("a", version: "v1")
+        // A time says nothing of what is on the disk.
+        try subject.catalogue.change(.processCrash, .noteModified(file.id, inode: 9, modified: 4))
+        #expect(try subject.catalogue.row(file.id).modified == 4)
+        #expect(try subject.catalogue.row(file.id).mainModified == MainCopy.unsynced)
+        try subject.catalogue.change(.processCrash, .markMainCopy(file.id, inode: 9, modified: 4))
+        file = try subject.catalogue.row(file.id)
         try subject.catalogue.change(.processCrash, .noteModified(file.id, inode: 8, modified: 5))
         #expect(try subject.catalogue.row(file.id) == file)
         try subject.catalogue.change(.processCrash, .noteModified(file.id, inode: 9, modified: 5))

@@ -94,6 +94,7 @@ struct OverlapTests {
             gate.open()
             try await close
             try system.commitRecords()
+            system.core.intents.finish()
             let row = try #require(try system.row("a.jpg"))
             #expect(row.modified == 1_000_000_000 && row.mainModified == 1_000_000_000)
             system.core.close(handle)

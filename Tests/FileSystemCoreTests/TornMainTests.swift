@@ -145,6 +145,36 @@ struct TornMainTests {
         }
     }
 
+    @Test(
+        "I1, I4: the same with a new file whose copy in main the power loss tore: what arrived is the file, and else what main has",
+        arguments: [false, true])
+    func tornNewFile(hasArrived: Bool) async throws {
+        try await TestFileSystem.run { system in
+            let gate = Gate()
+            system.store.inject(hasArrived ? .holdAnswer(gate) : .hold(gate), on: [.put], keys: .prefix("a~"))
+            let core = system.core
+            let handle = try system.create("a.jpg")
+            try await system.put(handle, photo(1))
+            let close = Task { try await core.flush(handle) }
+            await gate.reached()
+            try await system.crash()
+            if hasArrived { gate.open() }
+            #expect(Glibc.truncate(system.mainPath("a.jpg"), 100) == 0)
+            try await system.openUnstarted()
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
+            try system.start(afterPowerLoss: true)
+            await system.core.decideUndecided(until: .now + .seconds(120))
+            let bytes = hasArrived ? photo(1) : Array(photo(1).prefix(100))
+            #expect(try system.core.attributes(try system.id("a.jpg")).row.size == bytes.count)
+            #expect(try await system.read("a.jpg") == bytes)
+            try await system.settle()
+            #expect(try system.inBackup("a.jpg") == bytes)
+            #expect(try system.row("a.jpg")?.status == .created)
+            gate.open()
+            _ = await close.result
+        }
+    }
+
     @Test("I4: a content that never arrived and that main lost is given up before anybody is told its length")
     func undecidedIsDecided() async throws {
         try await TestFileSystem.run { system in

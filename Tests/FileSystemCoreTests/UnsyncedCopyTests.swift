@@ -1,4 +1,4 @@
-// What is recovered is served before it is on the disk: until main is synced, no row vouches for it.
+// What is uploaded or recovered is in main before it is on the disk: until main is synced, no row vouches for it.
 
 import Catalogue
 import Glibc
@@ -8,7 +8,7 @@ import Testing
 
 @testable import FileSystemCore
 
-@Suite("Copies that were recovered and may not be on the disk yet")
+@Suite("Copies that are right and may not be on the disk yet")
 struct UnsyncedCopyTests {
     /// Runs `body` on a file in backup that was just recovered, with no background that syncs main.
     private func withRecovered(
@@ -193,16 +193,67 @@ struct UnsyncedCopyTests {
         }
     }
 
-    @Test("A sync that fails vouches for nothing: the copy is compared at the next open", arguments: [false, true])
-    func failedSync(isOpen: Bool) async throws {
+    @Test(
+        "I13: a sync of main fails: no row vouches, whatever the page cache has; the next read fetches the file again")
+    func failedSync() async throws {
         try await withRecovered { system in
-            let handle = isOpen ? try await system.open("a.jpg") : nil
-            system.core.storages.tree.unsynced.forget()
-            system.core.intents.finish()
-            #expect(try isUnsynced(system))
+            system.core.storages.tree.unsynced.doubt()
             #expect(try !isReady(system))
             #expect(try await system.read("a.jpg") == photo(1))
+            #expect(system.downloads == 2)
+            try vouched(system)
+        }
+    }
+
+    @Test(
+        "I13: then a sync of its own decides, of a copy that nobody or somebody has open", arguments: [false, true],
+        [0, -1])
+    func doubted(isOpen: Bool, outcome: Int32) async throws {
+        try await withRecovered { system in
+            let handle = isOpen ? try await system.open("a.jpg") : nil
+            system.core.storages.tree.unsynced.doubt()
+            system.core.intents.settleDoubted { _ in outcome }
+            #expect(system.core.storages.tree.unsynced.doubted.isEmpty)
+            #expect(try isReady(system) == (outcome == 0))
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(system.downloads == (outcome == 0 ? 1 : 2))
+            #expect(try system.aside() == (outcome == 0 ? [] : [photo(1)]))
             if let handle { system.core.close(handle) }
+            try vouched(system)
+        }
+    }
+
+    @Test(
+        "I4: a close, too, is vouched for by the next sync only; a power cut before it tears the copy: backup has the file"
+    )
+    func closed() async throws {
+        try await TestFileSystem.run { system in
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
+            try await system.write("a.jpg", photo(1))
+            #expect(try isUnsynced(system))
+            #expect(try isReady(system))
+            try await system.crash()
+            try tear(system)
+            try await system.mount(afterPowerLoss: true)
+            #expect(try await system.read("a.jpg") == photo(1))
+            #expect(system.downloads == 1)
+            try vouched(system)
+        }
+    }
+
+    @Test("I4: a sync that began before an overwrite does not vouch for what was written over it")
+    func overwritten() async throws {
+        try await TestFileSystem.run { system in
+            _ = await system.core.lifecycle.scheduler.stop(until: .now + .seconds(120))
+            try await system.write("a.jpg", photo(1))
+            let first = system.core.storages.tree.unsynced.all
+            let handle = try await system.open("a.jpg", writing: true)
+            try await system.put(handle, photo(2))
+            try await system.core.flush(handle)
+            system.core.close(handle)
+            #expect(first.count == 1)
+            try system.core.catalogue.change(.processCrash, .vouch(for: first))
+            #expect(try isUnsynced(system))
             try vouched(system)
         }
     }

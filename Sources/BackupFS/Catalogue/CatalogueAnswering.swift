@@ -65,7 +65,7 @@ extension CatalogueAnswering {
         try answer { reader throws(CatalogueError) in try reader.begunUpload(id) }
     }
 
-    /// Files with a version in backup whose content may not be there.
+    /// Files whose content may not be in backup, though some content of theirs is, or may be.
     package func aheadOfBackup() throws(Failure) -> [Resource] {
         try answer { reader throws(CatalogueError) in try reader.aheadOfBackup() }
     }

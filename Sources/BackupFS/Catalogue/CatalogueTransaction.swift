@@ -139,11 +139,12 @@ package protocol CatalogueTransaction {
     /// `main` is nil if the main copy cannot be trusted. `seen` is the row from before the content was read: times that
     /// were set since are kept. `stillChanging` keeps the resource waiting for a next upload, `keepsTime`
     /// the row its time of modification: a program has set it meanwhile.
-    /// If the resource was deleted meanwhile the new object is to go as well. Returns whether an object is to go; nil, with
-    /// nothing changed, if the version was given up meanwhile: its object may be gone already.
+    /// No row vouches for a copy that was just uploaded: it may not be on the disk yet.
+    /// If the resource was deleted meanwhile the new object is to go as well. Returns whether an object is to go, and the
+    /// file's time; nil, with nothing changed, if the version was given up meanwhile: its object may be gone already.
     func commitUpload(
         _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, keepsTime: Bool, now: Nanoseconds
-    ) throws(CatalogueError) -> Bool?
+    ) throws(CatalogueError) -> (leavesWork: Bool, modified: Nanoseconds)?
 
     /// The version's object is not wanted: it is removed in the background, whether it exists or not, once the journal has
     /// told that it is not (I15).

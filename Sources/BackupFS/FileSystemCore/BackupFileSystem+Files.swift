@@ -33,8 +33,7 @@ extension BackupFileSystem {
             guard let row = known else { throw .catalogue(.noSuchResource) }
             guard row.kind == .file else { throw row.kind == .directory ? .catalogue(.isDirectory) : .invalid }
             file.load(row)
-            // A new file's row may say so later than the file is there (Write.3).
-            if file.descriptor == nil, row.inMain || row.status == .creating, row.status != .deleted {
+            if file.descriptor == nil, try shouldHaveMainCopy(row) {
                 if let path, let copy = main.openFile(path, as: row) {
                     file.offer(copy, .verified)
                 } else {
@@ -51,6 +50,14 @@ extension BackupFileSystem {
             close(handle)
             throw error
         }
+    }
+
+    /// Whether main's copy, if it has one, is the file; a new file's row may say so later than it is there (Write.3).
+    private func shouldHaveMainCopy(_ row: Resource) throws(FileSystemError) -> Bool {
+        guard row.status != .deleted else { return false }
+        if row.inMain { return true }
+        guard row.status == .creating else { return false }
+        return try !catalogue.isUndecided(row)
     }
 
     /// Refuses one file more than the process has descriptors for: uploads and recoveries need some, too.

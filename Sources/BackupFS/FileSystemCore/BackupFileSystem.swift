@@ -35,7 +35,7 @@ package final class BackupFileSystem: StorageStep {
         let tree = MainTree(main: main, catalogue: catalogue, counters: counters, logger: logger)
         let files = FileTable()
         let health = StoreHealth(store: store, catalogue: catalogue)
-        let intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
+        let intents = IntentKeeper(tree: tree, files: files, catalogue: catalogue, logger: logger)
         self.logger = logger
         claim = PrefixClaim(catalogue: catalogue, store: store, health: health, logger: logger)
         attributeKeeper = AttributeKeeper(

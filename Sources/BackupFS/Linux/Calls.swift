@@ -50,6 +50,12 @@ package func syncFileSystem(of file: Descriptor) throws(SystemError) {
     guard backupfs_sync_file_system(file.number) == 0 else { throw SystemError("syncfs") }
 }
 
+/// Whether the kernel has failed to write what programs wrote to the file, since this or a sync was last asked through this
+/// descriptor; nothing is written, and next to nothing waited for.
+///
+/// Source: sync_file_range(2), errseq in https://docs.kernel.org/core-api/errseq.html
+package func hasFailedWrites(_ file: Descriptor) -> Bool { backupfs_check_writes(file.number) != 0 }
+
 /// The number of the mount that an open file is on; 0 if the kernel does not tell.
 package func mountIdentifier(of file: Descriptor) -> UInt64 { backupfs_mount_identifier(file.number) }
 

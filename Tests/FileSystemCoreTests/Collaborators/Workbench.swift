@@ -47,7 +47,7 @@ final class Workbench: Sendable {
         tree = MainTree(main: main, catalogue: catalogue, counters: counters, logger: logger)
         health = StoreHealth(store: store, catalogue: catalogue)
         claim = PrefixClaim(catalogue: catalogue, store: store, health: health, logger: logger)
-        intents = IntentKeeper(tree: tree, catalogue: catalogue, logger: logger)
+        intents = IntentKeeper(tree: tree, files: files, catalogue: catalogue, logger: logger)
         let storages = Storages(
             settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health)
         recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)

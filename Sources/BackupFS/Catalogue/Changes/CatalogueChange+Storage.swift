@@ -19,7 +19,8 @@ extension CatalogueChange where Outcome == Void {
         Self { transaction throws(CatalogueError) in
             for known in copies {
                 guard let row = try transaction.reader.resource(known.id), row.status != .deleted, row.inMain,
-                    row.mainInode == known.copy.inode, row.mainModified == MainCopy.unsynced, !row.needsUpload
+                    row.version == known.version, row.mainInode == known.copy.inode,
+                    row.mainModified == MainCopy.unsynced, !row.needsUpload
                 else { continue }
                 // Main's copy has followed a time that a program has set.
                 let modified = row.modified == known.rowModified ? known.copy.modified : row.modified

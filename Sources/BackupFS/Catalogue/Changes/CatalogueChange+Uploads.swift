@@ -7,6 +7,8 @@ package struct CommittedUpload: Sendable {
     package var replaces: Bool?
     /// Main has changed since the content was read, or is about to.
     package var isStillChanging: Bool
+    /// Main's copy, which the next sync of main is to vouch for; nil if it is not what was uploaded (any more).
+    package var copy: UnsyncedCopy?
 }
 
 /// The version that an upload sends.
@@ -25,9 +27,16 @@ extension CatalogueChange where Outcome == CommittedUpload {
     ) -> Self {
         Self { transaction throws(CatalogueError) in
             let (isStillChanging, keepsTime) = ordered()
-            let replaces = try transaction.commitUpload(
+            let done = try transaction.commitUpload(
                 version, main: copy, seen: row, stillChanging: isStillChanging, keepsTime: keepsTime, now: now)
-            return CommittedUpload(replaces: replaces, isStillChanging: isStillChanging)
+            guard let done, !isStillChanging else {
+                return CommittedUpload(replaces: done?.leavesWork, isStillChanging: isStillChanging)
+            }
+            // A time that a program has set is main's, too, or about to be.
+            let main = MainCopy(inode: copy.inode, size: copy.size, modified: done.modified)
+            return CommittedUpload(
+                replaces: done.leavesWork, isStillChanging: false,
+                copy: UnsyncedCopy(id: row.id, version: version.id, copy: main, rowModified: done.modified))
         }
     }
 }

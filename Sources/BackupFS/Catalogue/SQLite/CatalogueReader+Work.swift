@@ -89,7 +89,9 @@ extension CatalogueReader {
         try rows(
             """
             SELECT \(Resource.columns) FROM resource
-            WHERE needs_upload = 1 AND status <> 'deleted' AND in_backup = 1 ORDER BY id
+            WHERE needs_upload = 1 AND status <> 'deleted' AND (in_backup = 1
+                OR EXISTS (SELECT 1 FROM version WHERE version.resource = resource.id AND state = 'uploading'))
+            ORDER BY id
             """, []
         )
         .map(Resource.init(row:))

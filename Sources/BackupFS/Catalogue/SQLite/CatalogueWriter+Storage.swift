@@ -85,19 +85,17 @@ extension CatalogueWriter {
 
     func commitUpload(
         _ version: Version, main: MainCopy?, seen: Resource, stillChanging: Bool, keepsTime: Bool, now: Nanoseconds
-    ) throws(CatalogueError) -> Bool? {
+    ) throws(CatalogueError) -> (leavesWork: Bool, modified: Nanoseconds)? {
         guard try reader.version(version.id)?.state == .uploading else { return nil }
         guard let resource = try reader.resource(version.resource), resource.status != .deleted else {
             try abandonVersion(version.id, now: now)
-            return true
+            return (leavesWork: true, modified: 0)
         }
         try run("UPDATE version SET state = 'stored' WHERE id = ?", [version.id.description])
         let old = resource.version.flatMap { $0 == version.id ? nil : $0 }
         if let old { try supersede(old, isSuspect: try isSuspect(resource.id), now: now) }
-        var (modified, mainModified) = (main?.modified ?? resource.modified, main?.modified ?? 0)
-        if resource.mainModified != seen.mainModified { mainModified = resource.mainModified }
-        if resource.modified != seen.modified { (modified, mainModified) = (resource.modified, resource.modified) }
-        if keepsTime { (modified, mainModified) = (resource.modified, resource.mainModified) }
+        let hasNewTime = keepsTime || resource.modified != seen.modified
+        let modified = hasNewTime ? resource.modified : main?.modified ?? resource.modified
         try run(
             """
             UPDATE resource SET status = 'created', in_backup = 1, version = ?,
@@ -107,10 +105,10 @@ extension CatalogueWriter {
             """,
             [
                 version.id.description, main != nil, stillChanging, main?.size ?? version.size,
-                modified, main?.modified ?? resource.changed, Int64(bitPattern: main?.inode ?? 0), mainModified,
-                stillChanging, resource.id.rawValue,
+                modified, main?.modified ?? resource.changed, Int64(bitPattern: main?.inode ?? 0),
+                main == nil ? 0 : MainCopy.unsynced, stillChanging, resource.id.rawValue,
             ])
-        return old != nil
+        return (leavesWork: old != nil, modified: modified)
     }
 
     /// How long a version is kept whose successor comes out of a run that did not end cleanly: a day, in nanoseconds.

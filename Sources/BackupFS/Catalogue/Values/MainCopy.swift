@@ -19,12 +19,15 @@ package struct MainCopy: Hashable, Sendable {
 /// A main copy that is right, and may not be on the disk yet.
 package struct UnsyncedCopy: Hashable, Sendable {
     package var id: ResourceID
+    /// What it is a copy of.
+    package var version: VersionID?
     package var copy: MainCopy
     /// The file's time in its row when the copy was made.
     package var rowModified: Nanoseconds
 
-    package init(id: ResourceID, copy: MainCopy, rowModified: Nanoseconds) {
+    package init(id: ResourceID, version: VersionID?, copy: MainCopy, rowModified: Nanoseconds) {
         self.id = id
+        self.version = version
         self.copy = copy
         self.rowModified = rowModified
     }

@@ -66,8 +66,6 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     private(set) var trust = Trust.none
     /// How the main copy looked when its content was last known to be the row's; the row says so a little later.
     private var seen: MainCopy?
-    /// The main copy's name in its directory may not be on the disk yet (a creation or recovery of a moment ago).
-    private(set) var isNameNew = true
     /// Grows with every change of the content.
     private var changes = Stamp()
     /// What the last committed upload covered.
@@ -185,9 +183,6 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
         hasLostData = true
         copy = nil
     }
-
-    /// The name is on the disk.
-    mutating func nameSynced() { isNameNew = false }
 
     // MARK: Changes
 

@@ -53,7 +53,7 @@ extension MainTree {
     func noteCopy(_ copy: Descriptor, of row: Resource) throws(FileSystemError) {
         let seen = MainCopy(try copy.status())
         try catalogue.change(.processCrash, .markMainCopy(row.id, inode: seen.inode, modified: MainCopy.unsynced))
-        unsynced.note(UnsyncedCopy(id: row.id, copy: seen, rowModified: row.modified))
+        unsynced.note(UnsyncedCopy(id: row.id, version: row.version, copy: seen, rowModified: row.modified))
     }
 
     /// Main was synced since these copies were made: their rows describe them from now on.

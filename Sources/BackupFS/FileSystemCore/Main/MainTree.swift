@@ -156,7 +156,7 @@ final class MainTree: Sendable {
             try syncFileSystem(of: main.root)
         } catch {
             // The next sync says nothing of what this one could not write.
-            unsynced.forget()
+            unsynced.doubt()
             throw .main(errno: error.code, during: error.call)
         }
     }

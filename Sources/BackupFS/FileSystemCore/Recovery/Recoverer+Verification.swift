@@ -46,7 +46,7 @@ extension Recoverer {
             file.content { $0.uploadWanted() }
             return catalogue.recordWork("Read.2", .needsUpload(row.id, due: currentTime()))
         }
-        guard try await hasContent(descriptor, of: version, deadline: deadline)
+        guard !tree.unsynced.isDoubted(row, status), try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
         // It was read out of the page cache, perhaps; that it is on the disk, too, only a sync says.
         if !row.describes(status) { try tree.noteCopy(descriptor, of: row) }

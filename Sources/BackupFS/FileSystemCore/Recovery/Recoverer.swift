@@ -54,6 +54,7 @@ final class Recoverer: StorageStep {
             let row = try catalogue.row(file.id)
             // What arrived in backup last, though no row says so (any more): its close may have returned.
             if row.needsUpload, try await fetchBegunUpload(file, row, deadline: deadline) != nil { return }
+            if try keepsMainCopy(file, row) { return }
             // Read.4: does the row say backup?
             guard row.inBackup, let version = try catalogue.storedVersion(of: row) else { throw .inNoStorage }
             do throws(FileSystemError) {
@@ -98,6 +99,14 @@ final class Recoverer: StorageStep {
             return nil
         }
         return file.descriptor
+    }
+
+    /// What was being sent before a power cut did not arrive, so nobody was told that it is kept: what main has is the file.
+    private func keepsMainCopy(_ file: FileState, _ row: Resource) throws(FileSystemError) -> Bool {
+        guard try catalogue.isUndecided(row), let copy = try tree.mainCopy(row) ?? nil else { return false }
+        try catalogue.change(.processCrash, .markInMain(row.id, inode: UInt64(copy.status().st_ino)))
+        file.offer(copy, .verified)
+        return true
     }
 
     /// What was written and not backed up is gone with the main copy: the version that was brought back is the file, and no

@@ -62,6 +62,9 @@ final class Scheduler: Sendable {
         return isQuiet
     }
 
+    /// How long copies in main that are in backup wait for a sync of main.
+    private static let patience = Duration.seconds(30)
+
     /// What main needs about once a second.
     private func keepMainUp(_ task: Pacemaker) async {
         var nextCheckpoint = ContinuousClock.now
@@ -78,7 +81,7 @@ final class Scheduler: Sendable {
                 nextCheckpoint = .now + .seconds(60)
                 checkpointed = checkpoint.takeIfChanged(since: checkpointed)
             }
-            intents.finish()
+            intents.finish(patience: Self.patience)
             await task.sleep(atMost: .seconds(1))
         }
     }

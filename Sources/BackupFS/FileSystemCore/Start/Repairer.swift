@@ -199,11 +199,14 @@ final class Repairer: Sendable {
             if isSettled == true { continue }
             if try mayBeAcknowledged(row) { continue }
             // The version in backup is the last acknowledged one and is the file; or that is one whose upload was begun, if
-            // its object is there, which the next upload or read asks.
-            _ = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
-                try tree.setAside(entry, .unacknowledged, of: row.id)
+            // its object is there, which the next upload or read asks. If backup never had any, main's copy may still be all
+            // there is.
+            if row.inBackup {
+                _ = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
+                    try tree.setAside(entry, .unacknowledged, of: row.id)
+                }
+                pass("repair.aside")
             }
-            pass("repair.aside")
             try catalogue.change(.processCrash, .distrust(row, now: currentTime()))
         }
     }

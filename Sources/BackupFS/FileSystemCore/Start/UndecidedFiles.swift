@@ -1,5 +1,5 @@
-// After a power cut main may lack a file whose new content was on its way: whether that arrived, and so how long the file is,
-// only backup storage knows. It is asked before the mount serves, so that nobody is told a length that a read then belies.
+// After a power cut main may lack a file whose new content was on its way, or have something else: whether that content arrived,
+// and so how long the file is, only backup storage knows. It is asked before the mount serves, so that nobody is told a length that a read then belies.
 
 import Catalogue
 import Linux
@@ -31,9 +31,19 @@ struct UndecidedFiles: Sendable {
 
     private func isUndecided(_ row: Resource) -> Bool {
         guard row.kind == .file, (try? storages.catalogue.hasBegunUpload(row.id)) == true else { return false }
+        if !row.inMain, !row.inBackup { return true }
         let found = try? storages.tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
             try storages.tree.main.status(entry) != nil
         }
         return found.flatMap { $0 } == false
+    }
+}
+
+extension CatalogueClient {
+    /// Whether it is open if main's copy is the file: it is not what was being sent before a power cut, and if that arrived, its
+    /// close may have returned.
+    func isUndecided(_ row: Resource) throws(FileSystemError) -> Bool {
+        guard row.needsUpload, !row.inMain, !row.inBackup else { return false }
+        return try hasBegunUpload(row.id)
     }
 }

@@ -84,6 +84,11 @@ final class Uploader: StorageStep {
         case .open(let descriptor): return descriptor
         case .missing(let known): missing = known
         }
+        if try catalogue.isUndecided(row),
+            let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline)
+        {
+            return descriptor
+        }
         guard let found = try tree.mainCopy(row) else { return nil }
         if let found { return found }
         if let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
@@ -113,14 +118,16 @@ final class Uploader: StorageStep {
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor, isLastAttempt: Bool,
         deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
-        guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline),
-            let path = try catalogue.path(of: row.id),
+        guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline)
+        else { return false }
+        guard hasKeptWrites(descriptor) else { throw try await dropUnwritten(file, row, descriptor) }
+        guard let path = try catalogue.path(of: row.id),
             let version = try await begin(row, path, reading, deadline: deadline)
         else { return false }
         try reach("upload.begun")
-        // What a power cut must not take is synced while the bytes travel.
+        // What a power cut must not take is synced while the bytes travel. Main's copy may go: backup has it.
         let isOnRecord = WriteAheadBarrier()
-        async let durability = becomeDurable(file, descriptor, isOnRecord)
+        async let durability = becomeDurable(isOnRecord)
         var failure: ObjectStoreError?
         do throws(ObjectStoreError) {
             try await store.put(
@@ -135,7 +142,7 @@ final class Uploader: StorageStep {
         }
         let durable = await durability
         try reach("upload.sent")
-        let isMainWritten = try durable.get()
+        try durable.get()
         health.note(failure)
         let isSame = reading.isSnapshot || file.content { $0.stamp } == reading.stamp
         guard isSame, failure == nil else {
@@ -143,7 +150,6 @@ final class Uploader: StorageStep {
             if let failure, failure != .contentChanged(key: version.key) || isLastAttempt { throw .backup(failure) }
             return false
         }
-        guard isMainWritten else { throw try await dropUnwritten(file, row, descriptor) }
         return try await commit(file, row, version, reading)
     }
 
@@ -209,8 +215,8 @@ final class Uploader: StorageStep {
     private func commit(
         _ file: FileState, _ row: Resource, _ version: Version, _ reading: Reading
     ) async throws(FileSystemError) -> Bool {
-        // Not synced: a power cut that takes it leaves the version, durable since before the answer, and main's copy with
-        // the very bytes that the version's digest says. The next start knows by that that they were acknowledged.
+        // Not synced: a power cut that takes it leaves the version, durable since before the answer. The next start finds main's
+        // copy with the very bytes that the version's digest says, or the object: it knows by that that they were acknowledged.
         let done = try await catalogue.changeLater(
             .processCrash,
             .commitUpload(version, main: reading.seen, seen: row, now: currentTime()) {
@@ -221,13 +227,14 @@ final class Uploader: StorageStep {
         if replaces || done.isStillChanging { catalogue.work.wake() }
         // Main's copy has other bytes by now: the version alone must tell.
         if done.isStillChanging { try await catalogue.becomesDurable() }
+        if let copy = done.copy { tree.unsynced.note(copy) }
         file.content { $0.uploadCommitted(reading.stamp, reading.seen) }
         return true
     }
 
     /// Main failed to write what programs wrote, so nobody knows what was read for the upload (I13).
     ///
-    /// The new version goes, the last good one stays the file, and the copy is kept aside. No later sync of it proves anything.
+    /// Nothing is sent, the last good version stays the file, and the copy is kept aside. No later sync of it proves anything.
     private func dropUnwritten(
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
@@ -239,46 +246,25 @@ final class Uploader: StorageStep {
         return .mainLostData
     }
 
-    /// Syncs the catalogue's log, the main copy, and its name if it is new; whether the main copy could be.
+    /// Whether main has what programs wrote, as far as the kernel knows (I13): what was read may else be something older.
+    private func hasKeptWrites(_ descriptor: Descriptor) -> Bool {
+        do throws(FileSystemError) { try reach("upload.main") } catch { return false }
+        return !hasFailedWrites(descriptor)
+    }
+
+    /// Syncs the catalogue's log.
     ///
-    /// All at once: on one disk they then share a commit of the file system's journal. The barrier opens when a power cut
-    /// cannot take the version's row any more: an object without one would be nobody's.
-    private func becomeDurable(
-        _ file: FileState, _ descriptor: Descriptor, _ isOnRecord: WriteAheadBarrier
-    ) async -> Result<Bool, FileSystemError> {
-        async let isMainWritten = syncMain(file, descriptor)
+    /// The barrier opens when a power cut cannot take the version's row any more: an object without one would be nobody's.
+    private func becomeDurable(_ isOnRecord: WriteAheadBarrier) async -> Result<Void, FileSystemError> {
         do throws(FileSystemError) {
             try reach("upload.record")
             try await catalogue.becomesDurable()
         } catch {
             isOnRecord.decide(isDurable: false)
-            _ = await isMainWritten
             return .failure(error)
         }
         isOnRecord.decide(isDurable: true)
-        return .success(await isMainWritten)
-    }
-
-    private func syncMain(_ file: FileState, _ descriptor: Descriptor) async -> Bool {
-        async let isNameSynced = syncName(file)
-        let isWritten: Bool
-        do throws(FileSystemError) {
-            try reach("upload.main")
-            isWritten = fdatasync(descriptor.number) == 0
-        } catch {
-            isWritten = false
-        }
-        return await isNameSynced && isWritten
-    }
-
-    private func syncName(_ file: FileState) async -> Bool {
-        guard file.content({ $0.isNameNew }) else { return true }
-        let isSynced = try? tree.atLocation(of: file.id) { (entry) throws(FileSystemError) in
-            fsync(entry.directory.number) == 0
-        }
-        file.content { $0.nameSynced() }
-        // Without a name (any more) there is nothing to lose.
-        return isSynced ?? true
+        return .success(())
     }
 
     /// Before it is read: what backup storage cannot take is known by its size.
