@@ -124,9 +124,9 @@ struct ChangeTests {
             // Another writer's mark is on its way to the disk.
             #expect(handle.file.content { $0.writeBegins() })
             #expect(!handle.file.content { $0.isMarked })
-            try system.core.beginWrite(handle.file)
+            try system.core.beginWrite(handle.file, 0..<1)
             #expect(handle.file.content { $0.isMarked })
-            for _ in 1...2 { system.core.endWrite(handle.file) }
+            for _ in 1...2 { system.core.endWrite(handle.file, 0..<1) }
             try await system.core.flush(handle)
             system.core.close(handle)
         }

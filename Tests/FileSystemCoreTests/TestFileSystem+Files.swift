@@ -87,7 +87,7 @@ extension TestFileSystem {
     func put(_ handle: FileHandle, _ bytes: [UInt8], at offset: Int = 0) async throws {
         let core = core
         if !core.isReadyForChange(handle.file) { try await core.prepareForChange(handle.file) }
-        let count = try core.write(handle.file) { descriptor in
+        let count = try core.write(handle.file, byteRange(Int64(offset), bytes.count)) { descriptor in
             let count = pwrite(descriptor, bytes, bytes.count, off_t(offset))
             return count < 0 ? -Int(errno) : count
         }

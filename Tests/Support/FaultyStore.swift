@@ -76,7 +76,16 @@ package final class FaultyStore: ObjectStore {
     package func takes(atMost bytes: Int64) { largest.withLock { $0 = bytes } }
 
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
+    package var streaming: StreamOffer? { inner.streaming }
     package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
+
+    package func beginStream(
+        _ key: String, _ attributes: ObjectAttributes, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> (any PartStream)? {
+        try await run(.put, key, deadline) { () async throws(ObjectStoreError) in
+            try await self.inner.beginStream(key, attributes, as: call, deadline: deadline)
+        }
+    }
 
     package func create(
         _ key: String, _ bytes: [UInt8], _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant

@@ -115,20 +115,25 @@ extension BackupFileSystem {
 
     /// Announces a write: the row must say that main is ahead of backup before main is.
     ///
-    /// `endWrite` must follow.
-    func beginWrite(_ file: FileState) throws(FileSystemError) {
-        guard file.content({ $0.writeBegins() }) else { return }
+    /// `range` are the bytes that it may change. `endWrite` must follow.
+    func beginWrite(_ file: FileState, _ range: Range<Int64>) throws(FileSystemError) {
+        let mustMark = file.content { $0.writeBegins() }
+        file.changes(range)
+        guard mustMark else { return }
         do throws(FileSystemError) {
             try mark(file)
         } catch {
             // It does not happen.
-            endWrite(file)
+            endWrite(file, range)
             throw error
         }
     }
 
     /// The write has touched the file (or failed to): an upload that overlapped it does not count.
-    func endWrite(_ file: FileState) { file.content { $0.writeEnded() } }
+    func endWrite(_ file: FileState, _ range: Range<Int64>) {
+        file.changes(range)
+        file.content { $0.writeEnded() }
+    }
 
     /// A power cut must not leave a backed-up file's row without the mark: what is in main would pass for what is in backup.
     ///
@@ -142,14 +147,18 @@ extension BackupFileSystem {
 
     /// Writes to the main copy, which must be open.
     ///
-    /// `body` is given its descriptor and returns the bytes written or a negative errno.
-    package func write(_ file: FileState, _ body: (Int32) -> Int) throws(FileSystemError) -> Int {
+    /// `body` is given its descriptor and returns the bytes written, from the first of `range` on, or a negative errno; no
+    /// byte out of `range` may change.
+    package func write(
+        _ file: FileState, _ range: Range<Int64>, _ body: (Int32) -> Int
+    ) throws(FileSystemError) -> Int {
         guard let descriptor = file.descriptor else { throw .inNoStorage }
-        try beginWrite(file)
+        try beginWrite(file, range)
         let count = file.contentGate.shared { body(descriptor.number) }
         pass("write.main")
-        endWrite(file)
+        endWrite(file, range)
         guard count >= 0 else { throw .main(errno: Int32(-count), during: "write") }
+        if count > 0 { early.wrote(file, range.lowerBound..<(range.lowerBound + Int64(count))) }
         return count
     }
 
@@ -163,9 +172,11 @@ extension BackupFileSystem {
         // compared says nothing: it may have been cut behind the mount.
         if let descriptor = file.verifiedDescriptor, try descriptor.status().st_size == off_t(size) {
             _ = try setAttributes(file.id, AttributeChanges(modified: .now))
+            if size == 0 { early.emptied(file) }
             return
         }
-        try beginWrite(file)
+        let range = max(0, size)..<Int64.max
+        try beginWrite(file, range)
         let outcome = Result { () throws(FileSystemError) in
             if isMissing {
                 try replaceByEmptyFile(file)
@@ -178,8 +189,9 @@ extension BackupFileSystem {
             // Nothing is left that could be wrong.
             if size == 0 { file.content { $0.emptied() } }
         }
-        endWrite(file)
+        endWrite(file, range)
         try outcome.get()
+        if size == 0 { early.emptied(file) } else { early.resized(file, to: size) }
     }
 
     /// A file that is emptied needs no recovery: main gets a new, empty copy.

@@ -47,6 +47,7 @@ extension BackupFileSystem {
         let file = files.acquire(row.id)
         file.load(row)
         file.content { $0.created(descriptor) }
+        early.emptied(file)
         return (try self.attributes(of: row), FileHandle(file: file, isWritable: true))
     }
 

@@ -9,7 +9,8 @@ extension BackupFileSystem {
     package func allocate(
         _ handle: FileHandle, mode: Int32, offset: Int64, length: Int64
     ) throws(FileSystemError) {
-        _ = try write(handle.file) { descriptor in
+        // Some modes move what comes behind.
+        _ = try write(handle.file, max(0, offset)..<Int64.max) { descriptor in
             allocateSpace(descriptor, mode: mode, offset: offset, length: length) == 0 ? 0 : -Int(errno)
         }
     }
@@ -27,10 +28,16 @@ extension BackupFileSystem {
         _ source: FileHandle, offset sourceOffset: Int64, to target: FileHandle, offset targetOffset: Int64, length: Int
     ) throws(FileSystemError) -> Int {
         guard let sourceDescriptor = source.file.descriptor else { throw .inNoStorage }
-        return try write(target.file) { descriptor in
+        return try write(target.file, byteRange(targetOffset, length)) { descriptor in
             let count = copyRange(
                 from: sourceDescriptor.number, at: sourceOffset, to: descriptor, at: targetOffset, length: length)
             return count < 0 ? -Int(errno) : count
         }
     }
+}
+
+/// The bytes from `offset` on, as many as there can be up to `length`.
+package func byteRange(_ offset: Int64, _ length: Int) -> Range<Int64> {
+    let (end, isTooLarge) = offset.addingReportingOverflow(Int64(length))
+    return max(0, offset)..<(isTooLarge ? Int64.max : max(0, offset, end))
 }

@@ -15,6 +15,7 @@ package final class BackupFileSystem: StorageStep {
     let logger: Logger
     let attributeKeeper: AttributeKeeper
     let uploader: Uploader
+    let early: EarlyUploads
     let recoverer: Recoverer
     let remover: Remover
     let journal: JournalShipper
@@ -43,8 +44,9 @@ package final class BackupFileSystem: StorageStep {
         let storages = Storages(
             settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health)
         recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)
+        early = EarlyUploads(storages: storages, claim: claim, logger: logger)
         uploader = Uploader(
-            storages: storages, claim: claim, recoverer: recoverer, counters: counters, logger: logger)
+            storages: storages, claim: claim, early: early, recoverer: recoverer, counters: counters, logger: logger)
         remover = Remover(storages: storages, claim: claim, intents: intents, counters: counters, logger: logger)
         journal = JournalShipper(
             settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,

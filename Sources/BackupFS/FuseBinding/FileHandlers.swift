@@ -84,7 +84,7 @@ enum FileHandlers {
             let fileSystem = server.fileSystem
             let size = fuse_buf_size(buffer)
             if fileSystem.isReadyForChange(handle.file) {
-                let count = try fileSystem.write(handle.file) { descriptor in
+                let count = try fileSystem.write(handle.file, byteRange(Int64(offset), size)) { descriptor in
                     var target = backupfs_bufvec_descriptor(descriptor, offset, size)
                     return fuse_buf_copy(&target, buffer, FUSE_BUF_SPLICE_MOVE)
                 }
@@ -102,7 +102,7 @@ enum FileHandlers {
             return .later { () async throws(FileSystemError) in
                 defer { fileSystem.letGo(handle) }
                 try await fileSystem.prepareForChange(handle.file)
-                let count = try fileSystem.write(handle.file) { descriptor in
+                let count = try fileSystem.write(handle.file, byteRange(Int64(offset), size)) { descriptor in
                     let count = pwrite(descriptor, bytes, bytes.count, offset)
                     return count < 0 ? -Int(errno) : count
                 }

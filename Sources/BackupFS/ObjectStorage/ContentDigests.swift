@@ -60,6 +60,9 @@ package struct ContentDigests: Sendable, Equatable {
         transport = .whole(md5: digests.md5)
     }
 
+    /// Those of a content that was sent already.
+    package init(sha256: [UInt8]) { self.init(sha256: sha256, .none) }
+
     init(sha256: [UInt8], _ transport: Transport) {
         self.sha256 = sha256
         self.transport = transport

@@ -19,7 +19,8 @@ package final class DigestPass {
     private let isParallel: Bool
     private let start: Int64
 
-    private let content = MessageDigest.sha256()
+    /// Of all bytes of the pass, and of those that came before it if it goes on.
+    private let content: MessageDigest
     private let partSHA256 = MessageDigest.sha256()
     private let md5 = MessageDigest.md5()
     private var parts: [BodyDigests] = []
@@ -36,8 +37,13 @@ package final class DigestPass {
         self.init(LocalFile(descriptor), offset: 0, length: length, plan)
     }
 
-    init(_ file: LocalFile, offset: Int64, length: Int64, _ plan: DigestPlan) {
+    /// `content`: where the SHA-256 of the content goes on.
+    init(
+        _ file: LocalFile, offset: Int64, length: Int64, _ plan: DigestPlan,
+        content: MessageDigest = .sha256()
+    ) {
         self.file = file
+        self.content = content
         self.plan = plan
         self.offset = offset
         start = offset
@@ -76,7 +82,7 @@ package final class DigestPass {
             offset = next
             current = 1 - current
         }
-        return ContentDigests(sha256: content.finish(), transport())
+        return ContentDigests(sha256: content.copy().finish(), transport())
     }
 
     /// Digests one piece and reads the next one, both at the same time for large files; returns what `read` does.
@@ -192,6 +198,13 @@ final class MessageDigest {
     private init(_ kind: OpaquePointer?) {
         self.kind = kind
         EVP_DigestInit_ex(context, kind, nil)
+    }
+
+    /// Another one of the same bytes so far.
+    func copy() -> MessageDigest {
+        let copy = MessageDigest(kind)
+        EVP_MD_CTX_copy_ex(copy.context, context)
+        return copy
     }
 
     deinit { EVP_MD_CTX_free(context) }

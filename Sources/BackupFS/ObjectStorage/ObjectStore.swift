@@ -27,6 +27,16 @@ package protocol ObjectStore: Sendable {
     /// Which digests `put` wants of a file of `length` bytes: with others it reads the file once more.
     func digestPlan(length: Int64) -> DigestPlan
 
+    /// How contents are sent part by part while they are written; nil: the store takes whole ones only.
+    var streaming: StreamOffer? { get }
+
+    /// Begins to send a content part by part; nil if the store offers no such thing.
+    ///
+    /// `call` is the one that its requests belong to, as long as the stream lasts.
+    func beginStream(
+        _ key: String, _ attributes: ObjectAttributes, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> (any PartStream)?
+
     /// Asks whether the store can be used: it answers, the credentials are right, the bucket or directory is there.
     func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError)
 

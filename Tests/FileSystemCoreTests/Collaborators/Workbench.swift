@@ -52,7 +52,9 @@ final class Workbench: Sendable {
             settings: settings, catalogue: catalogue, tree: tree, files: files, store: store, health: health)
         recoverer = Recoverer(storages: storages, claim: claim, counters: counters, logger: logger)
         uploader = Uploader(
-            storages: storages, claim: claim, recoverer: recoverer, counters: counters, logger: logger)
+            storages: storages, claim: claim,
+            early: EarlyUploads(storages: storages, claim: claim, logger: logger), recoverer: recoverer,
+            counters: counters, logger: logger)
         remover = Remover(storages: storages, claim: claim, intents: intents, counters: counters, logger: logger)
         journal = JournalShipper(
             settings: settings, catalogue: catalogue, segments: SegmentStore(store, main), health: health,

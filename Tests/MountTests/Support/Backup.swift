@@ -131,6 +131,13 @@ final class Backup: Sendable {
     /// curl makes no file for an empty object.
     private func readFileIfAny(_ path: String) throws -> [UInt8] { exists(path) ? try readFile(path) : [] }
 
+    /// How many uploads in parts the server knows that were neither finished nor aborted; S3 only.
+    func uploadsUnderWay() throws -> Int {
+        guard case .s3(let server, let prefix, _) = place else { return 0 }
+        let listing = try curl(server, ["\(server.endpoint)/\(server.bucket)?prefix=\(prefix)%2F&uploads="])
+        return listing.split(separator: "<UploadId>").count - 1
+    }
+
     /// An object's headers as the server sends them, in lower case; S3 only.
     func headers(_ key: String) throws -> [String: String] {
         guard case .s3(let server, _, _) = place else { return [:] }

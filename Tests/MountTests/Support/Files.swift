@@ -38,6 +38,16 @@ struct OpenFile: Sendable {
         }
     }
 
+    func write(_ bytes: [UInt8], at offset: Int) throws(CallFailure) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes {
+                pwrite(number, $0.baseAddress, $0.count, off_t(offset + done))
+            }
+            done += try check("pwrite", count)
+        }
+    }
+
     func readAll() throws(CallFailure) -> [UInt8] {
         var result: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 18)

@@ -27,6 +27,8 @@ final class LateStore: ObjectStore {
 
     func digestPlan(length: Int64) -> DigestPlan { known?.digestPlan(length: length) ?? .content }
 
+    var streaming: StreamOffer? { known?.streaming }
+
     var largestObject: Int64 { known?.largestObject ?? .max }
 
     func use(_ recorder: any UploadRecorder) {
@@ -52,6 +54,12 @@ final class LateStore: ObjectStore {
         _ key: String, _ body: ObjectBody, _ attributes: ObjectAttributes, deadline: ContinuousClock.Instant
     ) async throws(ObjectStoreError) {
         try await store().put(key, body, attributes, deadline: deadline)
+    }
+
+    func beginStream(
+        _ key: String, _ attributes: ObjectAttributes, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> (any PartStream)? {
+        try await store().beginStream(key, attributes, as: call, deadline: deadline)
     }
 
     func get(

@@ -139,6 +139,9 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     /// One of them was closed.
     mutating func writerWent() { writers.handles -= 1 }
 
+    /// Whether a handle that may write is open.
+    var hasWriters: Bool { writers.handles > 0 }
+
     /// Whether nobody is left who would answer for what backup lacks.
     var isForBackground: Bool { writers.handles == 0 && needsUpload }
 

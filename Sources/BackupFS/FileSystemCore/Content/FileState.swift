@@ -53,6 +53,8 @@ package final class FileState: Sendable {
     private let state = Mutex(State())
     /// Writes share it; a snapshot of a file that never rests takes it alone.
     let contentGate = ReadersWriterLock()
+    /// Guards a reference.
+    private let sending = Mutex<EarlyUpload?>(nil)
 
     init(_ id: ResourceID) { self.id = id }
 
@@ -81,6 +83,22 @@ package final class FileState: Sendable {
 
     /// The work is over; who comes now begins anew.
     func ended(_ work: Work) { state.withLock { $0[work] = nil } }
+
+    // MARK: Sent before the close
+
+    /// What is sent of the file while it is written; nil if nothing is.
+    var early: EarlyUpload? { sending.withLock { $0 } }
+
+    /// Has changes told to `new` from now on; returns who was told them before.
+    func watch(_ new: EarlyUpload?) -> EarlyUpload? {
+        sending.withLock { early in
+            defer { early = new }
+            return early
+        }
+    }
+
+    /// Bytes are about to change, or have just changed: told before and after that.
+    func changes(_ range: Range<Int64>) { early?.parts { $0.changes(range) } }
 
     // MARK: Capabilities
 

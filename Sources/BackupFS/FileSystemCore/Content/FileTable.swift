@@ -34,7 +34,7 @@ final class FileTable: Sendable {
     /// One user less; true if it was the last.
     @discardableResult
     func release(_ file: FileState) -> Bool {
-        entries.withLock { entries in
+        let isLast = entries.withLock { entries in
             guard var entry = entries[file.id] else { return true }
             entry.users -= 1
             if entry.users == 0 {
@@ -44,6 +44,9 @@ final class FileTable: Sendable {
             entries[file.id] = entry
             return false
         }
+        // No close will come that takes it.
+        if isLast { file.watch(nil)?.abandon() }
+        return isLast
     }
 
     /// Does `work` on a file once for all who ask for it at the same time, and not at all if `isDone`.

@@ -224,13 +224,15 @@ final class JournalCompactor: Sendable {
         let hasBegun = SharedWork()
         try await claim.verify(deadline: deadline)
         let segments = segments
+        let ahead = catalogue.uploadsAhead
         let question = CatalogueQuestion<Snapshot?> { reader throws(CatalogueError) in
             let end = try JournalEnd(reader)
             hasBegun.finish(.success(()))
             guard let last = end.last else { return nil }
             let header = SegmentHeader(
                 catalogue: end.catalogue, first: 0, id: last.id, previous: nil, sealed: last.sha256,
-                lastChange: try reader.newestJournalEntry(), pending: try reader.earliestUpload(), time: currentTime())
+                lastChange: try reader.newestJournalEntry(), pending: ahead.earliest(try reader.earliestUpload()),
+                time: currentTime())
             let body = try segments.write(header) { (receive) throws(CatalogueError) in
                 try reader.everything(receive)
             }

@@ -110,7 +110,7 @@ final class JournalShipper: Sendable {
             let header = SegmentHeader(
                 catalogue: end.catalogue, first: end.needsBase ? 0 : end.next(in: epoch).number,
                 id: end.next(in: epoch), previous: end.needsBase ? nil : end.last, lastChange: last,
-                pending: try reader.earliestUpload(), time: currentTime())
+                pending: catalogue.uploadsAhead.earliest(try reader.earliestUpload()), time: currentTime())
             let body = try segments.write(header) { (receive) throws(CatalogueError) in
                 if end.needsBase { try reader.everything(receive) } else { try reader.journal(receive) }
             }

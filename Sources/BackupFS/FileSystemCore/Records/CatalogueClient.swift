@@ -8,6 +8,8 @@ final class CatalogueClient: CatalogueAnswering, Sendable {
     let catalogue: any ResourceCatalogue
     /// Who is woken when work is recorded.
     let work: WorkSignal
+    /// Uploads that no row tells of yet.
+    let uploadsAhead = UploadsAhead()
     /// How durable a change of a name or an attribute is when its call returns.
     let nameDurability: Durability
     private let counters: Counters

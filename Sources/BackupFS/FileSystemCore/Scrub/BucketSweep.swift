@@ -9,12 +9,11 @@ import Logging
 import ObjectStorage
 
 /// Settles what a restored catalogue does not know.
-struct BucketSweep: Sendable {
+struct BucketSweep: StorageStep {
     /// How long what nobody needs is kept: a week, in nanoseconds.
     private static let orphanTime: Nanoseconds = 7 * 86_400 * 1_000_000_000
 
-    let catalogue: CatalogueClient
-    let store: any ObjectStore
+    let storages: Storages
     let logger: Logger
 
     /// From which moment on an object may be needed; nil if nothing was restored, or all was looked through.
@@ -30,7 +29,11 @@ struct BucketSweep: Sendable {
         do throws(ObjectStoreError) { summary = try await store.head(key, deadline: deadline) } catch {
             throw .backup(error)
         }
-        guard let summary, let object = FoundObject(key: key, summary) else { return nil }
+        guard let summary, var object = FoundObject(key: key, summary) else { return nil }
+        if object.version.sha256.isEmpty {
+            guard let sha256 = try await checksum(of: object.version) else { return nil }
+            object.version.sha256 = sha256
+        }
         let now = currentTime()
         let isNeeded = object.version.point.map { $0 >= start } ?? false
         let outcome = try await catalogue.changeLater(
@@ -41,6 +44,27 @@ struct BucketSweep: Sendable {
         if case .orphan = outcome { return outcome }
         logger.notice("a file that the journal did not tell of was taken in", metadata: ["key": "\(key)"])
         return outcome
+    }
+
+    /// The SHA-256 of an object that does not say it, because its upload began before its file was closed; nil if it is gone.
+    private func checksum(of version: Version) async throws(FileSystemError) -> [UInt8]? {
+        let name = "sweep-\(version.id)"
+        let staged = try main.createStaged(name)
+        main.removeStaged(name)
+        do throws(ObjectStoreError) {
+            let received = try await store.get(
+                version.key, into: staged.number, limit: version.size, deadline: settings.deadline(size: version.size))
+            guard received.size == version.size else {
+                throw .unreachable(reason: "\(version.key) ended before its end")
+            }
+            return received.sha256
+        } catch .notFound {
+            return nil
+        } catch .localFile(let code) {
+            throw .main(errno: code, during: "reading an object without a checksum")
+        } catch {
+            throw .backup(error)
+        }
     }
 
     /// All of the bucket was looked through.
@@ -54,9 +78,14 @@ extension FoundObject {
     fileprivate init?(key: String, _ summary: ObjectSummary) {
         let metadata = summary.metadata
         guard let id = metadata["backupfs-id"].flatMap({ Int64($0) }), id > 1,
-            let version = metadata["backupfs-version"], VersionID.isWellFormed(version),
-            let sha256 = metadata["backupfs-sha256"].flatMap({ bytes(hexadecimal: $0) }), sha256.count == 32
+            let version = metadata["backupfs-version"], VersionID.isWellFormed(version)
         else { return nil }
+        // An upload that began before its file was closed did not know it; one that is no checksum is not ours.
+        var sha256: [UInt8] = []
+        if let text = metadata["backupfs-sha256"] {
+            guard let sum = bytes(hexadecimal: text), sum.count == 32 else { return nil }
+            sha256 = sum
+        }
         var found = Version(
             id: VersionID(version), resource: ResourceID(id), key: key, size: summary.size, sha256: sha256,
             state: .uploading)

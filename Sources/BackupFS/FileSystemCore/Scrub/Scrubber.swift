@@ -71,7 +71,7 @@ final class Scrubber: StorageStep {
         position.listed = page.last?.key
         position.isFinished = page.isEmpty
         if position.isFinished {
-            try await BucketSweep(catalogue: catalogue, store: store, logger: logger).end()
+            try await BucketSweep(storages: storages, logger: logger).end()
             position.report.finishedAt = Date()
         }
         return findings
@@ -179,7 +179,7 @@ final class Scrubber: StorageStep {
 
     /// Takes in, after a restore, what the journal did not tell of; returns what is not ours.
     private func swept(_ keys: [String], deadline: ContinuousClock.Instant) async throws(FileSystemError) -> [String] {
-        let sweep = BucketSweep(catalogue: catalogue, store: store, logger: logger)
+        let sweep = BucketSweep(storages: storages, logger: logger)
         guard let start = try sweep.start() else { return keys }
         var foreign: [String] = []
         for key in keys where try await sweep.settle(key, from: start, deadline: deadline) == nil {

@@ -15,8 +15,9 @@ enum ObjectMetadata {
             "mtime": seconds(modified),
             "backupfs-id": "\(row.id.rawValue)",
             "backupfs-version": version.id.description,
-            "backupfs-sha256": hexadecimal(version.sha256),
         ]
+        // An upload that begins before its file's close does not know it yet.
+        if !version.sha256.isEmpty { metadata["backupfs-sha256"] = hexadecimal(version.sha256) }
         if let point = version.point { metadata["backupfs-seq"] = "\(point)" }
         // S3 allows 2 KB of metadata in all; a longer path is in the journal only.
         if encodedPath.utf8.count <= 1500 { metadata["backupfs-path"] = encodedPath }

@@ -10,14 +10,19 @@ import ObjectStorage
 /// Backs up files.
 final class Uploader: StorageStep {
     let storages: Storages
-    private let claim: PrefixClaim
+    let claim: PrefixClaim
+    private let early: EarlyUploads
     private let recoverer: Recoverer
     let counters: Counters
-    private let logger: Logger
+    let logger: Logger
 
-    init(storages: Storages, claim: PrefixClaim, recoverer: Recoverer, counters: Counters, logger: Logger) {
+    init(
+        storages: Storages, claim: PrefixClaim, early: EarlyUploads, recoverer: Recoverer, counters: Counters,
+        logger: Logger
+    ) {
         self.storages = storages
         self.claim = claim
+        self.early = early
         self.recoverer = recoverer
         self.counters = counters
         self.logger = logger
@@ -67,6 +72,7 @@ final class Uploader: StorageStep {
             guard row.status != .deleted,
                 let descriptor = try await contentToUpload(file, row, deadline: deadline)
             else {
+                file.watch(nil)?.abandon()
                 return file.content { $0.uploadNotNeeded(seen) }
             }
             if try await uploadOnce(file, row, descriptor, isLastAttempt: attempt == 4, deadline: deadline) { return }
@@ -100,7 +106,7 @@ final class Uploader: StorageStep {
     }
 
     /// A content that was read for its upload.
-    private struct Reading: Sendable {
+    struct Reading: Sendable {
         let source: Descriptor
         let stamp: Content<Descriptor>.Stamp
         /// It cannot change any more.
@@ -118,39 +124,61 @@ final class Uploader: StorageStep {
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor, isLastAttempt: Bool,
         deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Bool {
+        if let isDone = try await uploadByParts(
+            file, row, descriptor, early, mayBegin: !isLastAttempt, deadline: deadline)
+        {
+            return isDone
+        }
         guard let reading = try await read(file, descriptor, isLastAttempt: isLastAttempt, deadline: deadline)
         else { return false }
         guard hasKeptWrites(descriptor) else { throw try await dropUnwritten(file, row, descriptor) }
         guard let path = try catalogue.path(of: row.id),
             let version = try await begin(row, path, reading, deadline: deadline)
         else { return false }
-        try reach("upload.begun")
-        // What a power cut must not take is synced while the bytes travel. Main's copy may go: backup has it.
-        let isOnRecord = WriteAheadBarrier()
-        async let durability = becomeDurable(isOnRecord)
-        var failure: ObjectStoreError?
-        do throws(ObjectStoreError) {
-            try await store.put(
+        let delivery = try await deliver(file, row, version, reading) { isOnRecord throws(ObjectStoreError) in
+            try await self.store.put(
                 version.key,
                 .file(
                     descriptor: reading.source.number, length: reading.size, digests: reading.digests,
                     after: isOnRecord),
                 ObjectMetadata.make(row, path: path, version: version, modified: reading.seen.modified),
                 deadline: deadline)
-        } catch {
-            failure = error
         }
+        switch delivery {
+        case .committed: return true
+        case .changed: return false
+        // The next attempt with this content takes the version up again; one with another content abandons it.
+        case .failed(.contentChanged(version.key)) where !isLastAttempt: return false
+        case .failed(let failure): throw .backup(failure)
+        }
+    }
+
+    /// What became of a version that was sent.
+    enum Delivery {
+        case committed
+        /// The content is another one by now, or the version was given up.
+        case changed
+        case failed(ObjectStoreError)
+    }
+
+    /// Has a version sent while its row becomes durable, and commits it.
+    func deliver(
+        _ file: FileState, _ row: Resource, _ version: Version, _ reading: Reading,
+        send: (WriteAheadBarrier) async throws(ObjectStoreError) -> Void
+    ) async throws(FileSystemError) -> Delivery {
+        try reach("upload.begun")
+        // What a power cut must not take is synced while the bytes travel. Main's copy may go: backup has it.
+        let isOnRecord = WriteAheadBarrier()
+        async let durability = becomeDurable(isOnRecord)
+        var failure: ObjectStoreError?
+        do throws(ObjectStoreError) { try await send(isOnRecord) } catch { failure = error }
         let durable = await durability
         try reach("upload.sent")
         try durable.get()
         health.note(failure)
-        let isSame = reading.isSnapshot || file.content { $0.stamp } == reading.stamp
-        guard isSame, failure == nil else {
-            // The next attempt with this content takes the version up again; one with another content abandons it.
-            if let failure, failure != .contentChanged(key: version.key) || isLastAttempt { throw .backup(failure) }
-            return false
-        }
-        return try await commit(file, row, version, reading)
+        if let failure { return .failed(failure) }
+        guard reading.isSnapshot || file.content({ $0.stamp }) == reading.stamp else { return .changed }
+        return try await commit(file, row, version, reading) ? .committed : .changed
     }
 
     /// Reads what is to be uploaded; nil if it changed meanwhile.
@@ -192,18 +220,25 @@ final class Uploader: StorageStep {
     private func begin(
         _ row: Resource, _ path: [[UInt8]], _ reading: Reading, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Version? {
-        let epoch = try await claim.epoch(deadline: deadline)
         let id = VersionID(now: currentTime())
         let longestKey = store.longestKey
         let new = Version(
             id: id, resource: row.id, key: ObjectKey.make(path: path, version: id, limit: longestKey),
             size: reading.size, sha256: reading.digests.sha256, state: .uploading)
+        return try await begin(new, deadline: deadline) {
+            $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
+        }
+    }
+
+    /// The same with a version that is known.
+    func begin(
+        _ new: Version, deadline: ContinuousClock.Instant, isSameKey: @escaping @Sendable (Version) -> Bool
+    ) async throws(FileSystemError) -> Version? {
+        let epoch = try await claim.epoch(deadline: deadline)
         do throws(FileSystemError) {
             let begun = try await catalogue.changeLater(
                 .processCrash,
-                .beginUpload(new, epoch: epoch.number, now: currentTime()) {
-                    $0.key == ObjectKey.make(path: path, version: $0.id, limit: longestKey)
-                })
+                .beginUpload(new, epoch: epoch.number, now: currentTime(), isSameKey: isSameKey))
             if begun.leavesWork { catalogue.work.wake() }
             return begun.version
         } catch .catalogue(.noSuchResource) {
@@ -235,7 +270,7 @@ final class Uploader: StorageStep {
     /// Main failed to write what programs wrote, so nobody knows what was read for the upload (I13).
     ///
     /// Nothing is sent, the last good version stays the file, and the copy is kept aside. No later sync of it proves anything.
-    private func dropUnwritten(
+    func dropUnwritten(
         _ file: FileState, _ row: Resource, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> FileSystemError {
         file.content { $0.mainLostData() }
@@ -247,7 +282,7 @@ final class Uploader: StorageStep {
     }
 
     /// Whether main has what programs wrote, as far as the kernel knows (I13): what was read may else be something older.
-    private func hasKeptWrites(_ descriptor: Descriptor) -> Bool {
+    func hasKeptWrites(_ descriptor: Descriptor) -> Bool {
         do throws(FileSystemError) { try reach("upload.main") } catch { return false }
         return !hasFailedWrites(descriptor)
     }
@@ -268,7 +303,7 @@ final class Uploader: StorageStep {
     }
 
     /// Before it is read: what backup storage cannot take is known by its size.
-    private func refuseTooLarge(_ size: Int64) throws(ObjectStoreError) {
+    func refuseTooLarge(_ size: Int64) throws(ObjectStoreError) {
         guard size > store.largestObject else { return }
         throw .rejected(
             .entityTooLarge,

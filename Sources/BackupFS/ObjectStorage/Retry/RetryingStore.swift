@@ -31,6 +31,8 @@ package final class RetryingStore: ObjectStore {
     package var outage: ObjectStoreError? { retrier.outage }
     package var largestObject: Int64 { inner.largestObject }
 
+    package var streaming: StreamOffer? { inner.streaming }
+
     package func digestPlan(length: Int64) -> DigestPlan { inner.digestPlan(length: length) }
     package func use(_ recorder: any UploadRecorder) { inner.use(recorder) }
 
@@ -45,6 +47,14 @@ package final class RetryingStore: ObjectStore {
     ) async throws(ObjectStoreError) {
         try await retrier.call("put", key, deadline: deadline) { call async throws(ObjectStoreError) in
             try await inner.put(key, body, attributes, as: call, deadline: deadline)
+        }
+    }
+
+    package func beginStream(
+        _ key: String, _ attributes: ObjectAttributes, as _: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> (any PartStream)? {
+        try await retrier.call("put", key, deadline: deadline) { call async throws(ObjectStoreError) in
+            try await inner.beginStream(key, attributes, as: call, deadline: deadline)
         }
     }
 

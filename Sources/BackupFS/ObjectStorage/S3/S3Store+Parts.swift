@@ -16,28 +16,45 @@ extension S3Store {
         guard case .parts(let digests, _) = file.digests.transport, digests.count == layout.count else {
             throw .contentChanged(key: key)
         }
+        let stream = try await begin(key, attributes, as: call, deadline: deadline)
+        do throws(ObjectStoreError) {
+            _ = try await inParallel(
+                Array(1...layout.count), width: configuration.transfers,
+                throwing: { number async throws(ObjectStoreError) in
+                    let (offset, length) = layout.part(number)
+                    let part = StreamedPart(
+                        descriptor: file.descriptor, offset: offset, length: length, digests: digests[number - 1])
+                    try await stream.send(number, part, deadline: deadline)
+                })
+            let content = StreamedContent(count: layout.count, length: file.length, sha256: file.digests.sha256)
+            try await stream.complete(content, after: file.barrier, deadline: deadline)
+        } catch {
+            stream.abandon()
+            throw error
+        }
+    }
+
+    package func beginStream(
+        _ key: String, _ attributes: ObjectAttributes, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> (any PartStream)? {
+        try await begin(key, attributes, as: call, deadline: deadline)
+    }
+
+    /// Has the server begin an upload in parts, and puts it on record.
+    private func begin(
+        _ key: String, _ attributes: ObjectAttributes, as call: StoreCall, deadline: ContinuousClock.Instant
+    ) async throws(ObjectStoreError) -> S3PartStream {
         let begun = MultipartUpload(key: key, id: try await create(key, attributes, deadline: deadline))
         // Before it is on record: a sweep in between must not take it for a leftover.
         uploads.begin(begun)
+        let stream = S3PartStream(store: self, upload: begun, call: call)
         do throws(ObjectStoreError) {
             try await uploads.recorder?.began(begun)
-            let upload = PartUpload(
-                call: call, key: key, id: begun.id, file: file, layout: layout, digests: digests)
-            let parts = try await inParallel(
-                Array(1...layout.count), width: configuration.transfers,
-                throwing: {
-                    number async throws(ObjectStoreError) in try await self.send(number, of: upload, deadline: deadline)
-                })
-            try await file.barrier?.pass()
-            try await complete(upload, parts, deadline: deadline)
-            await uploads.end(begun)
-            if !parts.allSatisfy(\.isProven) {
-                try await prove(key, sha256: file.digests.sha256, length: file.length, deadline: deadline)
-            }
         } catch {
-            abandon(begun)
+            stream.abandon()
             throw error
         }
+        return stream
     }
 
     private func create(
@@ -58,79 +75,10 @@ extension S3Store {
         return id
     }
 
-    private func send(
-        _ number: Int, of upload: PartUpload, deadline: ContinuousClock.Instant
-    ) async throws(ObjectStoreError) -> SentPart {
-        let (offset, length) = upload.layout.part(number)
-        let digests = upload.digests[number - 1]
-        var request = try objectRequest(
-            .put, .writePart, upload.key, [("partNumber", "\(number)"), ("uploadId", upload.id)])
-        request.headers = configuration.objects.accessHeaders
-        request.body = .file(descriptor: upload.file.descriptor, offset: offset, length: length, digests)
-        let ready = request
-        return try await upload.call.part("put", upload.key, deadline: deadline) {
-            () async throws(ObjectStoreError) in
-            let (answer, isProven) = try await self.answerToBody(ready, deadline: deadline)
-            guard let etag = answer.etag, !etag.isEmpty else {
-                throw .unreachable(reason: "the server took a part and gave it no ETag")
-            }
-            return SentPart(number: number, etag: etag, isProven: isProven)
-        }
-    }
-
-    private func complete(
-        _ upload: PartUpload, _ parts: [SentPart], deadline: ContinuousClock.Instant
-    ) async throws(ObjectStoreError) {
-        let withChecksums = enforcement.known?.needsChecksum == true
-        let list = parts.map { part in
-            let sum =
-                withChecksums
-                ? "<ChecksumSHA256>\(base64(upload.digests[part.number - 1].sha256))</ChecksumSHA256>" : ""
-            return
-                "<Part><PartNumber>\(part.number)</PartNumber><ETag>\"\(S3XML.escaped(part.etag))\"</ETag>\(sum)</Part>"
-        }
-        let body = Array("<CompleteMultipartUpload>\(list.joined())</CompleteMultipartUpload>".utf8)
-        var request = try objectRequest(.post, .write, upload.key, [("uploadId", upload.id)])
-        request.headers = [("content-type", "application/xml")]
-        request.body = .bytes(body, BodyDigests(of: body))
-        let ready = request
-        try await upload.call.part("put", upload.key, deadline: deadline) { () async throws(ObjectStoreError) in
-            let answer = try await self.loop.run(ready, deadline: deadline)
-            let failure = S3Failure(answer)
-            if answer.status == 200, S3XML.isDocument("CompleteMultipartUploadResult", answer.body) { return }
-            // An earlier attempt was applied and its answer was lost, or a proxy spoke: the object says what is so.
-            if failure.code == .noSuchUpload, try await self.isStored(upload, deadline: deadline) { return }
-            guard answer.status != 200 || failure.hasCode else {
-                throw .unreachable(reason: "the server did not say whether it put the parts together")
-            }
-            throw failure.error(key: upload.key, bucket: self.location)
-        }
-        try await upload.call.part("head", upload.key, deadline: deadline) { () async throws(ObjectStoreError) in
-            guard try await self.isStored(upload, deadline: deadline) else {
-                try? await self.delete(upload.key, deadline: deadline)
-                throw .corrupted(key: upload.key, reason: "the server put other parts together than those sent")
-            }
-        }
-    }
-
-    /// Whether the object is there with the upload's length and, where it has the usual form, its ETag.
-    private func isStored(
-        _ upload: PartUpload, deadline: ContinuousClock.Instant
-    ) async throws(ObjectStoreError) -> Bool {
-        guard let answer = try await headAnswer(upload.key, deadline: deadline),
-            answer.contentLength == upload.file.length
-        else { return false }
-        let etag = answer.etag?.lowercased() ?? ""
-        let fields = etag.split(separator: "-", omittingEmptySubsequences: false)
-        guard !answer.isETagOpaque, fields.count == 2, fields[0].utf8.count == 32, fields[0].allSatisfy(\.isHexDigit)
-        else { return true }
-        return etag == "\(hexadecimal(BodyDigests(of: upload.digests.flatMap(\.md5)).md5))-\(upload.layout.count)"
-    }
-
     /// Tells the server to forget an upload; nobody waits for that.
     ///
     /// One that it has not forgotten stays on record.
-    private func abandon(_ upload: MultipartUpload) {
+    func abandon(_ upload: MultipartUpload) {
         Task {
             do throws(ObjectStoreError) {
                 try await self.abort(upload, deadline: .now + Self.abortPatience)
@@ -150,27 +98,6 @@ extension S3Store {
         if answer.status == 200, !failure.hasCode { return }
         throw failure.error(key: upload.key, bucket: location)
     }
-}
-
-/// An upload in parts and what it carries.
-private struct PartUpload: Sendable {
-    /// The call that it is made for.
-    let call: StoreCall
-    let key: String
-    /// The server's name for it.
-    let id: String
-    let file: UploadedFile
-    let layout: PartLayout
-    /// Those of the parts, in order.
-    let digests: [BodyDigests]
-}
-
-/// A part that the server has.
-private struct SentPart: Sendable {
-    let number: Int
-    /// Without quotes.
-    let etag: String
-    let isProven: Bool
 }
 
 /// The uploads in parts that this process has begun and neither finished nor aborted, and the record of all of them.

@@ -67,6 +67,13 @@ package final class S3Store: ObjectStore {
         configuration.objects.cut.layout(length: length).map { .parts(size: $0.size) } ?? .whole
     }
 
+    package var streaming: StreamOffer? {
+        let cut = configuration.objects.cut
+        return cut.layout(length: cut.threshold).map {
+            StreamOffer(partSize: $0.size, threshold: max(cut.threshold, $0.size + 1), mostParts: Int(PartLayout.most))
+        }
+    }
+
     package func check(deadline: ContinuousClock.Instant) async throws(ObjectStoreError) {
         try await checkBucket(deadline: deadline)
         // With the store held back only the listing gets through, and its answer is what everybody waits for.
