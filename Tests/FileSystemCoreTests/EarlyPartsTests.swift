@@ -36,6 +36,7 @@ struct EarlyPartsTests {
         func partRead(_ number: Int) -> Bool { parts.partRead(number) }
         func partSent(_ number: Int) { parts.partSent(number) }
         func partFailed(_ number: Int) { parts.partFailed(number) }
+        func giveUp() { parts.giveUp() }
         func take() -> Bool { parts.take() }
     }
 
@@ -180,14 +181,22 @@ struct EarlyPartsTests {
         #expect(parts.isGivenUp)
     }
 
-    @Test("What the store begins for a close that did not wait for it is not wanted")
+    @Test("A close that comes while the store begins takes it; what was given up meanwhile is not wanted")
     func lateBeginning() {
         let parts = Model()
         parts.write(0..<30)
         #expect(parts.next() == .begin)
-        let isTaken = parts.take()
-        #expect(!isTaken)
-        let isWanted = parts.began()
-        #expect(!isWanted)
+        #expect(parts.take())
+        #expect(parts.began(), "the close waits for it, and goes on with it")
+        #expect(!parts.hasStep)
+        let other = Model()
+        other.write(0..<30)
+        #expect(other.next() == .begin)
+        other.resized(to: 20)
+        other.giveUp()
+        #expect(!other.began())
+        let small = Model()
+        small.write(0..<5)
+        #expect(!small.take())
     }
 }

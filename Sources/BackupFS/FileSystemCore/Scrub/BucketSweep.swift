@@ -42,6 +42,7 @@ struct BucketSweep: StorageStep {
                 ? .adopt(object, orphansUntil: now + Self.orphanTime, now: now)
                 : .keepOrphan(object.version, until: now + Self.orphanTime, now: now))
         if case .orphan = outcome { return outcome }
+        files.contentChanged(object.version.resource)
         logger.notice("a file that the journal did not tell of was taken in", metadata: ["key": "\(key)"])
         return outcome
     }

@@ -143,9 +143,8 @@ struct EarlyParts: Sendable, Hashable {
 
     /// The store has begun an upload; false if it is not wanted any more.
     mutating func began() -> Bool {
-        guard phase == .beginning else { return false }
-        phase = .running
-        return true
+        if phase == .beginning { phase = .running }
+        return phase == .running || phase == .taken
     }
 
     /// A part was read; false if it need not be sent, because it has other bytes by now.
@@ -178,12 +177,11 @@ struct EarlyParts: Sendable, Hashable {
     ///
     /// False if there is nothing.
     mutating func take() -> Bool {
-        guard phase == .running else {
-            phase = .givenUp
-            return false
+        switch phase {
+        case .beginning, .running: phase = .taken
+        case .waiting, .taken, .givenUp: phase = .givenUp
         }
-        phase = .taken
-        return true
+        return phase == .taken
     }
 
     /// The close itself has begun an upload, and does all of it.

@@ -111,8 +111,8 @@ final class EarlyUpload: Sendable {
             return (Array(state.tasks.values), !state.isAbandoned)
         }
         guard isFirst else { return }
-        for task in tasks { task.cancel() }
         Task { [self] in
+            // None is cancelled: of one whose answer is lost nobody knows whether the server has it, or will.
             for task in tasks { await task.value }
             guard let begun else { return }
             begun.stream.abandon()
