@@ -238,6 +238,7 @@ struct EarlyUploadTests {
                 [backupfs, "restore", sandbox.main, "--backup", sandbox.backup.url, "--take-over"],
                 environment: sandbox.backup.environment)
             try sandbox.startAsRemembered()
+            try eventually("it is taken in") { try sandbox.info("a.mp4").backupKey == key }
             try eventually("it is there") {
                 guard exists(sandbox.path("a.mp4")) else { return false }
                 return try readFile(sandbox.path("a.mp4")) == Self.bytes
