@@ -19,7 +19,8 @@ struct CatalogueReader: CatalogueQuestions {
         """
 
     func resource(_ id: ResourceID) throws(CatalogueError) -> Resource? {
-        guard let resource = try row(Self.resourceByID, [id.rawValue]).map(Resource.init(row:)) else { return nil }
+        guard let found = try row(Self.resourceByID, [id.rawValue]) else { return nil }
+        let resource = Resource(row: found)
         if let memory { memory.0.keep(resource, at: memory.generation) }
         return resource
     }
