@@ -21,6 +21,10 @@ static inline struct fuse_session *backupfs_session_new(
 static inline int backupfs_session_loop_mt(struct fuse_session *session, struct fuse_loop_config *configuration) {
     return fuse_session_loop_mt(session, configuration);
 }
+static inline int backupfs_session_custom_io(
+    struct fuse_session *session, const struct fuse_custom_io *calls, int descriptor) {
+    return fuse_session_custom_io(session, calls, descriptor);
+}
 static inline void backupfs_file_keep_cache(struct fuse_file_info *info) { info->keep_cache = 1; }
 static inline struct fuse_bufvec backupfs_bufvec_descriptor(int descriptor, off_t position, size_t size) {
     struct fuse_bufvec vector = FUSE_BUFVEC_INIT(size);

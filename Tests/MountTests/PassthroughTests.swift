@@ -163,6 +163,8 @@ struct PassthroughTests {
             try writer.close()
             content[0] = 77
             pages[0] = 77
+            // It is no damage.
+            #expect(try readFile(sandbox.path("a")) == content)
             try eventually("the background backs it up") { try sandbox.backedUp("a") == content }
             content[1] = 78
             pages[1] = 78

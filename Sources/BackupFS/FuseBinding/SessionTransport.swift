@@ -35,7 +35,7 @@ enum SessionTransport {
         calls.splice_send = { source, sourceOffset, target, targetOffset, length, flags, _ in
             backupfs_splice(source, sourceOffset, target, targetOffset, length, flags)
         }
-        return fuse_session_custom_io(session, &calls, descriptor) == 0
+        return backupfs_session_custom_io(session, &calls, descriptor) == 0
     }
 }
 

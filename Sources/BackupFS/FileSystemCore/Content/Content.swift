@@ -228,7 +228,9 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
     /// The main copy if it may be written that way.
     var mappedCopy: Copy? { mapping.watches > 0 ? copy : nil }
 
-    /// How it looks, none of its pages being written to; true if that may be a change. nil: its time does not tell.
+    /// How it looks, none of its pages being written to; true if that may be a change.
+    ///
+    /// nil: its time does not tell.
     mutating func mappedCopyLooks(_ copy: MainCopy?) -> Bool {
         defer { mapping.seen = copy }
         return copy == nil || copy != mapping.seen

@@ -89,7 +89,9 @@ struct OpenModes<Copy: AnyObject & Sendable>: Sendable {
     /// Whether somebody reads past the daemon.
     var isUncached: Bool { uncached > 0 }
 
-    /// Decides on an open. `copy` is the main copy if its content is the file's; `register` gives it a number.
+    /// Decides on an open.
+    ///
+    /// `copy` is the main copy if its content is the file's; `register` gives it a number.
     mutating func opened(_ access: OpenAccess, _ copy: Copy?, _ register: (Copy) -> BackingFile?) -> Decision {
         if let backing, uncached > 0 {
             let isSame = backing.copy === copy
