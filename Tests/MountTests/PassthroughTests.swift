@@ -92,7 +92,7 @@ struct PassthroughTests {
     @Test("A file is truncated beside a reader: lengths and bytes are right everywhere")
     func truncateBesideReader() async throws {
         try await Sandbox.run(.directory) { sandbox in
-            let content = photo(1, size: 100_000)
+            let content = photo(1, size: 300_000)
             let path = sandbox.path("a.jpg")
             try writeFile(path, content)
             let reader = try OpenFile(path, O_RDONLY)
@@ -118,7 +118,7 @@ struct PassthroughTests {
     @Test("Unlinked, replaced and mapped files are read to the end")
     func unlinkedAndMapped() async throws {
         try await Sandbox.run(.directory) { sandbox in
-            let content = photo(1, size: 100_000)
+            let content = photo(1, size: 300_000)
             for name in ["a", "b", "c"] { try writeFile(sandbox.path(name), content) }
             let unlinked = try OpenFile(sandbox.path("a"), O_RDONLY)
             let replaced = try OpenFile(sandbox.path("b"), O_RDONLY)
@@ -144,7 +144,7 @@ struct PassthroughTests {
     @Test("What is written through a shared mapping beside a reader is backed up, by close and after the last one (I1)")
     func sharedMappingBesideReader() async throws {
         try await Sandbox.run(.directory) { sandbox in
-            var content = photo(1, size: 100_000)
+            var content = photo(1, size: 300_000)
             try writeFile(sandbox.path("a"), content)
             let reader = try OpenFile(sandbox.path("a"), O_RDONLY)
             let writer = try OpenFile(sandbox.path("a"), O_RDWR)

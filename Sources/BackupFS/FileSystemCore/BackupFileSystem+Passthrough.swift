@@ -12,9 +12,11 @@ extension BackupFileSystem {
     /// A copy that was changed so short a time ago may change again without getting another time (kernels before 6.13 have
     /// only the time of their last tick).
     private static let tick: Nanoseconds = 20_000_000
-    /// A file from which on it pays that the kernel reads it itself: the registration costs an open of a smaller one more
-    /// than its reads cost less.
-    static let smallestPassedThrough: off_t = 0
+    /// From this size on it pays that the kernel reads a file itself.
+    ///
+    /// The registration costs an open of a smaller one more than its reads cost less. A first read of 64 KB files came to 253 a
+    /// second with it and 329 without, of 200 KB files to 520 and 160 (a debug build on a busy machine, PERFORMANCE.md).
+    static let smallestPassedThrough: off_t = 128 << 10
 
     /// Has main copies registered with the kernel by `backing` from now on.
     package func passThrough(by backing: (any BackingFiles)?) { files.passThrough(by: backing) }
