@@ -31,7 +31,8 @@ struct CatalogueReader: CatalogueQuestions {
         if let memory {
             memory.0.keep(resource, at: memory.generation)
             memory.0.keep(
-                dentry, of: resource.id, cookie: found[Resource.columnCount], isFirst: resource.linkCount == 1 || resource.kind == .directory,
+                dentry, of: resource.id, cookie: found[Resource.columnCount],
+                isFirst: resource.linkCount == 1 || resource.kind == .directory,
                 at: memory.generation)
         }
         return resource
