@@ -76,7 +76,9 @@ static inline int backupfs_fallocate(int file, int mode, int64_t offset, int64_t
 // For the commands: the daemon's process, its control socket and its unmounting. The numbers are those of
 // <bits/fcntl-linux.h>, <poll.h> and <spawn.h>, which show them with _GNU_SOURCE only.
 static const int32_t backupfs_o_path = 010000000;
+static const int32_t backupfs_o_direct = __O_DIRECT;
 static const int16_t backupfs_poll_peer_closed = 0x2000;
+static const int32_t backupfs_set_lease = 1024;
 static const int16_t backupfs_spawn_new_session = 0x80;
 
 // What SO_PEERCRED answers (struct ucred, unix(7)).

@@ -27,7 +27,7 @@ struct OptionTests {
             "--ca-bundle", "/ca.pem", "--passwd-file", "/secret", "--transfers", "4", "--close-timeout", "2m",
             "--when-backup-is-down", "wait",
             "--allow-insecure", "-f", "--log-level", "debug", "--log-format", "json", "-o", "allow_other,ro",
-            "-o", "max_threads=3,dirsync",
+            "-o", "max_threads=3,dirsync,nopassthrough",
         ])
         #expect(
             request
@@ -39,7 +39,7 @@ struct OptionTests {
                         whenBackupIsDown: .wait,
                         allowInsecure: true),
                     foreground: true, logLevel: .debug, logFormat: .json, syncsNames: true,
-                    fuse: ["allow_other", "ro"],
+                    passesThrough: false, fuse: ["allow_other", "ro"],
                     maximumThreads: 3))
     }
 

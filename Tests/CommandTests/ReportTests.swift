@@ -44,7 +44,8 @@ struct ReportTests {
             leftovers: 7, aside: 17, recoveries: .init(done: 8, failed: 9),
             failures: .init(uploads: 12, removals: 13, setAside: 14, catalogue: 15, journal: 16, changesLost: 18),
             adoption: .init(files: 10, backedUp: 11),
-            objects: ObjectReport(startedAt: Date(timeIntervalSince1970: 1_700_000_000)))
+            objects: ObjectReport(startedAt: Date(timeIntervalSince1970: 1_700_000_000)),
+            passthrough: .init(state: .on, reason: nil, files: 3))
         let json = try ReportCoding.encode(report)
         #expect(
             String(decoding: json, as: UTF8.self)
@@ -53,6 +54,7 @@ struct ReportTests {
                 + #""uploads":12},"leftovers":7,"main":"/srv/main","mountpoint":null,"#
                 + #""objects":{"damaged":0,"finishedAt":null,"missing":0,"objects":0,"startedAt":"2023-11-14T22:13:20.000Z","#
                 + #""unknown":0},"#
+                + #""passthrough":{"files":3,"reason":null,"state":"on"},"#
                 + #""pending":{"journal":6,"journalLag":1.5,"removals":5,"uploads":4},"recoveries":{"done":8,"failed":9},"#
                 + #""resources":{"created":2,"creating":1,"deleted":3}}"#)
         #expect(try ReportCoding.decode(StatusReport.self, from: json) == report)

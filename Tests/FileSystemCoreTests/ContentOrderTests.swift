@@ -10,6 +10,7 @@
 // | `trust > .none` in trustedCopy | a truncation believes a copy that was emptied behind the mount (I1) |
 // | `!needsUpload` in comparison | a change that is not backed up yet is dropped as damage (I1) |
 // | `isQuiet` in comparison | a write that an upload has just not read is dropped as damage (I1) |
+// | `mapping` in comparison | what was written through a mapping is dropped as damage (I1): PassthroughTests shows it |
 // | `comparison` in mustCompare, needsNoVerification | somebody waits for a comparison that nobody can make |
 // | `trust` in mustCompare, needsNoVerification | what was just compared is to be compared again, for ever |
 // | `copy` in isReadyForChange | a write goes nowhere (I1) |

@@ -112,12 +112,14 @@ extension CatalogueAnswering {
 
     /// The row, deleted or not; nil if there never was one.
     package func resource(_ id: ResourceID) throws(Failure) -> Resource? {
-        try answer { reader throws(CatalogueError) in try reader.resource(id) }
+        if let known = memory?.resource(id) { return known }
+        return try answer { reader throws(CatalogueError) in try reader.resource(id) }
     }
 
     /// The live resource of a name; nil if there is none.
     package func lookup(_ dentry: Dentry) throws(Failure) -> Resource? {
-        try answer { reader throws(CatalogueError) in try reader.lookup(dentry) }
+        if let known = memory?.child(dentry) { return known }
+        return try answer { reader throws(CatalogueError) in try reader.lookup(dentry) }
     }
 
     /// Up to `limit` entries of a directory after `cookie`, in the order of their creation.
@@ -127,7 +129,8 @@ extension CatalogueAnswering {
 
     /// The directory that holds the resource's (first) name, and that name; nil for the root and for what has no name.
     package func location(of id: ResourceID) throws(Failure) -> Dentry? {
-        try answer { reader throws(CatalogueError) in try reader.location(of: id) }
+        if let known = memory?.location(of: id) { return known }
+        return try answer { reader throws(CatalogueError) in try reader.location(of: id) }
     }
 
     /// All directories and names that a resource is in, the oldest first.
@@ -137,7 +140,8 @@ extension CatalogueAnswering {
 
     /// The names from the root down to a live resource; nil if it has no name (any more).
     package func path(of id: ResourceID) throws(Failure) -> [[UInt8]]? {
-        try answer { reader throws(CatalogueError) in try reader.path(of: id) }
+        if let known = memory?.path(of: id) { return known }
+        return try answer { reader throws(CatalogueError) in try reader.path(of: id) }
     }
 
     /// The resource at a path below the root.
@@ -162,7 +166,8 @@ extension CatalogueAnswering {
 
     /// The value of an extended attribute; nil if it is not set.
     package func xattr(_ id: ResourceID, _ name: XattrName) throws(Failure) -> [UInt8]? {
-        try answer { reader throws(CatalogueError) in try reader.xattr(id, name) }
+        if memory?.isBare(id) == true { return nil }
+        return try answer { reader throws(CatalogueError) in try reader.xattr(id, name) }
     }
 
     /// The version row with this number.
@@ -192,7 +197,8 @@ extension CatalogueAnswering {
 
     /// The row, deleted or not; throws `.noSuchResource` if there never was one.
     package func row(_ id: ResourceID) throws(Failure) -> Resource {
-        try answer { reader throws(CatalogueError) in
+        if let known = memory?.resource(id) { return known }
+        return try answer { reader throws(CatalogueError) in
             guard let row = try reader.resource(id) else { throw .noSuchResource }
             return row
         }
@@ -200,7 +206,8 @@ extension CatalogueAnswering {
 
     /// A resource and the names from the root down to it, of one moment.
     package func resourceAndPath(_ id: ResourceID) throws(Failure) -> (row: Resource?, path: [[UInt8]]?) {
-        try answer { reader throws(CatalogueError) in (try reader.resource(id), try reader.path(of: id)) }
+        if let known = memory?.resourceAndPath(id) { return known }
+        return try answer { reader throws(CatalogueError) in (try reader.resource(id), try reader.path(of: id)) }
     }
 
     /// The version in backup that a row names.

@@ -17,6 +17,9 @@ package protocol CatalogueAnswering {
     func answer<Answer>(
         _ body: (any CatalogueQuestions) throws(CatalogueError) -> Answer
     ) throws(Failure) -> Answer
+
+    /// What is known without asking; nil if nothing is kept.
+    var memory: CatalogueMemory? { get }
 }
 
 /// The database of one main directory.

@@ -20,8 +20,9 @@ extension BackupFileSystem {
         try attributeKeeper.setAttributes(id, changes)
     }
 
-    /// Takes the set-id bits from a file that an ordinary user has changed.
-    package func clearSetID(_ id: ResourceID) throws(FileSystemError) { try attributeKeeper.clearSetID(id) }
+    /// Takes the set-id bits from a file that an ordinary user has changed; whether it had any.
+    @discardableResult
+    package func clearSetID(_ id: ResourceID) throws(FileSystemError) -> Bool { try attributeKeeper.clearSetID(id) }
 
     /// The value of an extended attribute.
     package func xattr(_ id: ResourceID, _ name: XattrName) throws(FileSystemError) -> [UInt8] {

@@ -241,7 +241,9 @@ extension BackupFileSystem {
     }
 
     /// Whether backup has all that the file holds.
-    package func isClean(_ handle: FileHandle) -> Bool { !handle.file.needsUpload }
+    package func isClean(_ handle: FileHandle) -> Bool {
+        !handle.file.needsUpload && handle.file.content { $0.mappedCopy } == nil
+    }
 
     /// Keeps a handle's file in use while a request on it is answered later.
     ///
@@ -258,6 +260,7 @@ extension BackupFileSystem {
     ///
     /// What is not in backup yet is handed to the background.
     package func close(_ handle: FileHandle) {
+        leave(handle)
         if handle.isWritable {
             handle.file.content { $0.writerWent() }
             handOver(handle.file)
@@ -266,7 +269,7 @@ extension BackupFileSystem {
     }
 
     /// Hands what nobody can write any more, and backup does not have, to the background.
-    private func handOver(_ file: FileState) {
+    func handOver(_ file: FileState) {
         guard file.content({ $0.isForBackground }) else { return }
         catalogue.recordWork("Write.retry", .makeUploadDue(file.id, now: currentTime()))
     }

@@ -2,6 +2,7 @@ import CFuse
 import Catalogue
 import FileSystemCore
 import Glibc
+import Linux
 
 /// Content: open, read, write, close.
 enum FileHandlers {
@@ -12,6 +13,8 @@ enum FileHandlers {
         serve(raw) { (server, request) throws(FileSystemError) in
             let made = try server.fileSystem.createFile(
                 Dentry(ResourceID(parent), bytes(name)), newAttributes(mode, request))
+            // Whatever its flags say: the answer to CREATE names no backing file.
+            _ = try hasEntered(made.handle, OpenAccess(reads: false, writes: true), server.fileSystem)
             return .now(.created(made.attributes, made.handle))
         }
     }
@@ -24,10 +27,24 @@ enum FileHandlers {
             if truncating, request.caller.uid != 0 { try fileSystem.clearSetID(ResourceID(inode)) }
             let opened = try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating)
             let notifications = server.notifications
-            if case .ready(let handle) = opened, notifications?.isAbout(handle.file.id) != true {
+            let access = access(info)
+            if case .ready(let handle) = opened, notifications?.isAbout(handle.file.id) != true,
+                try hasEntered(handle, access, fileSystem)
+            {
                 return .now(.opened(handle))
             }
-            return .later { () async throws(FileSystemError) in try await prepared(opened, fileSystem, notifications) }
+            return .later { () async throws(FileSystemError) in
+                let handle = try await prepared(opened, fileSystem, notifications)
+                while try !hasEntered(handle, access, fileSystem) {
+                    do throws(FileSystemError) {
+                        try await fileSystem.prepareForChange(handle.file)
+                    } catch {
+                        fileSystem.close(handle)
+                        throw error
+                    }
+                }
+                return .opened(handle)
+            }
         }
     }
 
@@ -37,11 +54,11 @@ enum FileHandlers {
     /// before.
     private static func prepared(
         _ opened: BackupFileSystem.Opened, _ fileSystem: BackupFileSystem, _ notifications: KernelNotifications?
-    ) async throws(FileSystemError) -> Reply {
+    ) async throws(FileSystemError) -> FileHandle {
         switch opened {
         case .ready(let handle):
             await notifications?.settled(handle.file.id)
-            return .opened(handle)
+            return handle
         case .mustPrepare(let handle, let isUndecided):
             do throws(FileSystemError) {
                 try await fileSystem.prepare(handle)
@@ -53,7 +70,21 @@ enum FileHandlers {
             if isUndecided || notifications?.isAbout(handle.file.id) == true {
                 await notifications?.settled(handle.file.id)
             }
-            return .opened(handle)
+            return handle
+        }
+    }
+
+    /// Decides how the kernel reads and writes through the handle; false if its file has to be prepared for a change first.
+    ///
+    /// The handle is closed if that fails.
+    private static func hasEntered(
+        _ handle: FileHandle, _ access: OpenAccess, _ fileSystem: BackupFileSystem
+    ) throws(FileSystemError) -> Bool {
+        do throws(FileSystemError) {
+            return try fileSystem.enter(handle, access)
+        } catch {
+            fileSystem.close(handle)
+            throw error
         }
     }
 
@@ -79,16 +110,20 @@ enum FileHandlers {
         _ raw: fuse_req_t?, _ buffer: UnsafeMutablePointer<fuse_bufvec>?, _ offset: off_t,
         _ info: UnsafeMutablePointer<fuse_file_info>?
     ) {
-        serve(raw) { (server, _) throws(FileSystemError) in
+        serve(raw) { (server, request) throws(FileSystemError) in
             guard let handle = info?.pointee.handle, let buffer else { return .now(.failure(errno: EBADF)) }
             let fileSystem = server.fileSystem
             let size = fuse_buf_size(buffer)
+            // What passes the kernel's page cache the kernel neither syncs nor takes set-id bits for (O_SYNC has O_DSYNC's bit).
+            let isDirect = handle.mode != .cached
+            if isDirect, request.caller.uid != 0 { try server.clearSetID(handle.file.id) }
+            let mustSync = isDirect && (info?.pointee.flags ?? 0) & O_DSYNC != 0
             if fileSystem.isReadyForChange(handle.file) {
                 let count = try fileSystem.write(handle.file, byteRange(Int64(offset), size)) { descriptor in
                     var target = backupfs_bufvec_descriptor(descriptor, offset, size)
                     return fuse_buf_copy(&target, buffer, FUSE_BUF_SPLICE_MOVE)
                 }
-                return .now(.written(count))
+                return mustSync ? synced(handle, count, fileSystem) : .now(.written(count))
             }
             // The rest of the file has to be fetched or looked at first; the request's memory does not live that long.
             var content = [UInt8](repeating: 0, count: size)
@@ -106,8 +141,19 @@ enum FileHandlers {
                     let count = pwrite(descriptor, bytes, bytes.count, offset)
                     return count < 0 ? -Int(errno) : count
                 }
+                if mustSync { try await fileSystem.synchronize(handle) }
                 return .written(count)
             }
+        }
+    }
+
+    /// A write that is a fsync(2), too.
+    private static func synced(_ handle: FileHandle, _ count: Int, _ fileSystem: BackupFileSystem) -> Answer {
+        fileSystem.hold(handle)
+        return .later { () async throws(FileSystemError) in
+            defer { fileSystem.letGo(handle) }
+            try await fileSystem.synchronize(handle)
+            return .written(count)
         }
     }
 
@@ -132,6 +178,7 @@ enum FileHandlers {
         fileSystem.hold(handle)
         return .later { () async throws(FileSystemError) in
             defer { fileSystem.letGo(handle) }
+            try await fileSystem.noteMappings(handle.file)
             try await fileSystem.synchronize(handle)
             return .success
         }
@@ -143,6 +190,14 @@ enum FileHandlers {
             return .now(.success)
         }
     }
+}
+
+/// What an open of the kernel may do; its flags are those of open(2).
+private func access(_ info: UnsafeMutablePointer<fuse_file_info>?) -> OpenAccess {
+    let flags = info?.pointee.flags ?? 0
+    return OpenAccess(
+        reads: flags & O_ACCMODE != O_WRONLY, writes: isWriting(info), truncates: flags & O_TRUNC != 0,
+        isUnbuffered: flags & openUnbuffered != 0)
 }
 
 private func isWriting(_ info: UnsafeMutablePointer<fuse_file_info>?) -> Bool {

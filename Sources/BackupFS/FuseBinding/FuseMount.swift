@@ -36,9 +36,12 @@ package final class FuseMount: @unchecked Sendable {
     /// unless `suid` or `dev` is among them.
     package init(
         fileSystem: BackupFileSystem, mountPoint: String, source: String, options: [String], maximumThreads: Int,
-        logger: Logger
+        passesThrough: Bool = true, logger: Logger
     ) throws(FuseMountError) {
-        let server = FuseServer(fileSystem)
+        let passthrough = Passthrough(
+            obstacle: passesThrough ? Passthrough.obstacle(fileSystem) : "switched off by -o nopassthrough",
+            logger: logger)
+        let server = FuseServer(fileSystem, passthrough)
         let operations = UnsafeMutablePointer<fuse_lowlevel_ops>.allocate(capacity: 1)
         operations.initialize(to: Operations.table)
         var all = ["fsname=\(Self.escaped(source))", "subtype=backupfs", "default_permissions"]
@@ -58,6 +61,8 @@ package final class FuseMount: @unchecked Sendable {
             operations.deallocate()
             throw FuseMountError(description: "cannot mount at \(mountPoint): \(Self.lastMessage())")
         }
+        passthrough.begin(session)
+        fileSystem.passThrough(by: passthrough)
         self.session = session
         self.operations = operations
         self.server = server
@@ -125,6 +130,7 @@ package final class FuseMount: @unchecked Sendable {
             return isMounted
         }
         guard mustUnmount else { return }
+        server.passthrough.end()
         fuse_session_unmount(session)
         server.fileSystem.mounted(at: nil)
     }

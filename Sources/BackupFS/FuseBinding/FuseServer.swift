@@ -9,17 +9,27 @@ import Synchronization
 /// What the handlers of one session share.
 final class FuseServer: Sendable {
     let fileSystem: BackupFileSystem
+    /// Reads that do not come here.
+    let passthrough: Passthrough
     /// Entered once for each request that is answered later.
     let replies = DispatchGroup()
     /// Set before the first request, and for ever.
     private let notificationsOfSession = Mutex<KernelNotifications?>(nil)
 
-    init(_ fileSystem: BackupFileSystem) { self.fileSystem = fileSystem }
+    init(_ fileSystem: BackupFileSystem, _ passthrough: Passthrough) {
+        self.fileSystem = fileSystem
+        self.passthrough = passthrough
+    }
 
     /// What the kernel is told; nil before it is mounted.
     var notifications: KernelNotifications? {
         get { notificationsOfSession.withLock { $0 } }
         set { notificationsOfSession.withLock { $0 = newValue } }
+    }
+
+    /// Takes the set-id bits of a file that an ordinary user writes past the kernel's page cache.
+    func clearSetID(_ id: ResourceID) throws(FileSystemError) {
+        if try fileSystem.clearSetID(id) { notifications?.invalidate(id) }
     }
 
     /// The kernel has closed a file for the last time.

@@ -69,7 +69,9 @@ struct Request: @unchecked Sendable {
             fuse_reply_attr(raw, &status, CacheTime.attributes)
         case .opened(let handle):
             var info = fuse_file_info(handle)
-            if fuse_reply_open(raw, &info) != 0 { server.release(info.fh) }
+            let result =
+                handle.mode == .cached ? fuse_reply_open(raw, &info) : OpenReply(info.fh, handle.mode).send(raw)
+            if result != 0 { server.release(info.fh) }
         case .openedDirectory:
             var info = fuse_file_info()
             fuse_reply_open(raw, &info)

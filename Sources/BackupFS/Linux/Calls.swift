@@ -87,3 +87,30 @@ package func peer(of socket: Descriptor) throws(SystemError) -> (process: Int32,
 package func memoryFile() throws(SystemError) -> Descriptor {
     try Descriptor(taking: backupfs_memory_file(), from: "memfd_create")
 }
+
+/// O_DIRECT: past the page cache.
+package var openUnbuffered: Int32 { backupfs_o_direct }
+
+/// Whether an open file's file system can tell who else has it open.
+package func leaseTells(_ file: Descriptor) -> Bool {
+    guard takeLease(file) else { return errno == EAGAIN }
+    dropLease(file)
+    return true
+}
+
+/// Whether anybody else may have the file open or mapped, in whatever process; the caller must be its owner or have CAP_LEASE.
+///
+/// A write lease is given only to one who is alone with a file (fcntl(2), F_SETLEASE). It is given back at once.
+package func mayBeOpenElsewhere(_ file: Descriptor) -> Bool {
+    guard takeLease(file) else { return true }
+    dropLease(file)
+    return false
+}
+
+private func takeLease(_ file: Descriptor) -> Bool {
+    // Who opens the file in just that moment waits for the lease to go, and we are told of that with SIGIO.
+    signal(SIGIO, SIG_IGN)
+    return fcntl(file.number, backupfs_set_lease, Int32(F_WRLCK)) == 0
+}
+
+private func dropLease(_ file: Descriptor) { _ = fcntl(file.number, backupfs_set_lease, Int32(F_UNLCK)) }

@@ -54,6 +54,11 @@ struct Status: Decodable {
         var files: Int
         var backedUp: Int
     }
+    struct Passthrough: Decodable, Equatable {
+        var state: String
+        var reason: String?
+        var files: Int
+    }
     var main: String
     var mountpoint: String?
     var backup: Backup
@@ -64,6 +69,7 @@ struct Status: Decodable {
     var recoveries: Recoveries
     var failures: Failures
     var adoption: Adoption
+    var passthrough: Passthrough
 }
 
 /// An element of `backupfs leftovers --json`.

@@ -4,22 +4,38 @@ import GRDB
 /// Questions to one consistent snapshot of the catalogue.
 struct CatalogueReader: CatalogueQuestions {
     let database: Database
+    /// Where what was read is kept, and the generation it has; nil inside a transaction, whose outcome is open.
+    var memory: (CatalogueMemory, generation: UInt64)?
+
+    init(database: Database, memory: (CatalogueMemory, generation: UInt64)? = nil) {
+        self.database = database
+        self.memory = memory
+    }
 
     private static let resourceByID = "SELECT \(Resource.columns) FROM resource WHERE id = ?"
     private static let resourceByName = """
-        SELECT \(Resource.columns) FROM name JOIN resource ON resource.id = name.resource
+        SELECT \(Resource.columns), name.cookie FROM name JOIN resource ON resource.id = name.resource
         WHERE name.parent = ? AND name = ?
         """
 
     func resource(_ id: ResourceID) throws(CatalogueError) -> Resource? {
-        try row(Self.resourceByID, [id.rawValue]).map(Resource.init(row:))
+        guard let found = try row(Self.resourceByID, [id.rawValue]) else { return nil }
+        let resource = Resource(row: found)
+        if let memory { memory.0.keep(resource, at: memory.generation) }
+        return resource
     }
 
     func lookup(_ dentry: Dentry) throws(CatalogueError) -> Resource? {
-        try row(
-            Self.resourceByName,
-            [dentry.parent.rawValue, Data(dentry.name)]
-        ).map(Resource.init(row:))
+        guard let found = try row(Self.resourceByName, [dentry.parent.rawValue, Data(dentry.name)]) else { return nil }
+        let resource = Resource(row: found)
+        if let memory {
+            memory.0.keep(resource, at: memory.generation)
+            memory.0.keep(
+                dentry, of: resource.id, cookie: found[Resource.columnCount],
+                isFirst: resource.linkCount == 1 || resource.kind == .directory,
+                at: memory.generation)
+        }
+        return resource
     }
 
     func list(
@@ -35,8 +51,12 @@ struct CatalogueReader: CatalogueQuestions {
     }
 
     func location(of id: ResourceID) throws(CatalogueError) -> Dentry? {
-        try row("SELECT parent, name FROM name WHERE resource = ? ORDER BY cookie LIMIT 1", [id.rawValue])
-            .map { Dentry(ResourceID($0["parent"]), bytes($0["name"])) }
+        let found = try row(
+            "SELECT parent, name, cookie FROM name WHERE resource = ? ORDER BY cookie LIMIT 1", [id.rawValue])
+        guard let found else { return nil }
+        let dentry = Dentry(ResourceID(found[0]), bytes(found[1]))
+        if let memory { memory.0.keep(dentry, of: id, cookie: found[2], isFirst: true, at: memory.generation) }
+        return dentry
     }
 
     func locations(of id: ResourceID) throws(CatalogueError) -> [Dentry] {
@@ -103,8 +123,15 @@ struct CatalogueReader: CatalogueQuestions {
     }
 
     func xattr(_ id: ResourceID, _ name: XattrName) throws(CatalogueError) -> [UInt8]? {
-        try row("SELECT value FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, Data(name.bytes)])
-            .map { bytes($0["value"]) }
+        if let found = try row(
+            "SELECT value FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, Data(name.bytes)])
+        {
+            return bytes(found[0])
+        }
+        if let memory, try row("SELECT 1 FROM xattr WHERE resource = ? LIMIT 1", [id.rawValue]) == nil {
+            memory.0.keepBare(id, at: memory.generation)
+        }
+        return nil
     }
 
     func version(_ id: VersionID) throws(CatalogueError) -> Version? {
@@ -141,6 +168,8 @@ extension Resource {
         resource.link_count, resource.target, resource.device, resource.in_main, resource.in_backup,
         resource.needs_upload, resource.main_inode, resource.main_modified, resource.version, resource.last_error
         """
+    /// How many these are: what a query asks for besides comes behind them.
+    static let columnCount = 22
 
     init(row: Row) {
         id = ResourceID(row[0])

@@ -36,6 +36,7 @@ extension CatalogueWriter {
             try touchDirectory(location.parent, linkChange: resource.kind == .directory ? -1 : 0, now: now)
         }
         try run("DELETE FROM name WHERE resource = ?", [id.rawValue])
+        memory?.touchesXattrs(of: id)
         try run("DELETE FROM xattr WHERE resource = ?", [id.rawValue])
         guard try reader.versions(of: id).isEmpty else {
             // Objects of it may exist: the row goes the way of every deleted one.

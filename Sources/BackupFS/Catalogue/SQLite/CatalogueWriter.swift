@@ -4,6 +4,13 @@ import GRDB
 /// Changes to the catalogue inside one transaction; also answers questions about its state so far.
 struct CatalogueWriter: CatalogueTransaction {
     let database: Database
+    /// What is told of changed extended attributes; rows and names tell of themselves (DatabaseChanges).
+    var memory: CatalogueMemory?
+
+    init(database: Database, memory: CatalogueMemory? = nil) {
+        self.database = database
+        self.memory = memory
+    }
 
     var reader: CatalogueReader { CatalogueReader(database: database) }
 
@@ -40,6 +47,7 @@ struct CatalogueWriter: CatalogueTransaction {
 
     func setXattr(_ id: ResourceID, _ name: XattrName, _ value: [UInt8], now: Nanoseconds) throws(CatalogueError) {
         _ = try live(id)
+        memory?.touchesXattrs(of: id)
         try run(
             """
             INSERT INTO xattr (resource, name, value) VALUES (?, ?, ?)
@@ -49,6 +57,7 @@ struct CatalogueWriter: CatalogueTransaction {
     }
 
     func removeXattr(_ id: ResourceID, _ name: XattrName, now: Nanoseconds) throws(CatalogueError) -> Bool {
+        memory?.touchesXattrs(of: id)
         try run("DELETE FROM xattr WHERE resource = ? AND name = ?", [id.rawValue, Data(name.bytes)])
         guard database.changesCount > 0 else { return false }
         try run("UPDATE resource SET changed = ? WHERE id = ?", [now, id.rawValue])

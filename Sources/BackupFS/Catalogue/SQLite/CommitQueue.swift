@@ -27,12 +27,14 @@ final class CommitQueue: Sendable {
 
     private let pool: DatabasePool
     private let log: LogSync
+    private let memory: CatalogueMemory
     /// Guards the line only; never held while anything runs.
     private let line = Mutex(Line())
 
-    init(pool: DatabasePool, log: LogSync) {
+    init(pool: DatabasePool, log: LogSync, memory: CatalogueMemory) {
         self.pool = pool
         self.log = log
+        self.memory = memory
     }
 
     /// Adds a change to the line; changes are applied in the order of these calls.
@@ -111,9 +113,11 @@ final class CommitQueue: Sendable {
                 return .commit
             }
         } catch {
+            memory.transactionEnded()
             for change in group { change.finished(error) }
             return
         }
+        memory.transactionEnded()
         log.becomesDurableSoon()
         for (change, failure) in zip(group, failures) {
             if failure == nil, change.durability == .powerLoss {

@@ -16,7 +16,7 @@ final class OperatorConnection: Sendable {
         let result = queue.withLock { queue -> Result<DatabaseQueue, CatalogueError> in
             if let queue { return .success(queue) }
             do throws(CatalogueError) {
-                let new = try make()
+                let new = try Self.make(path, cacheKilobytes: 2000)
                 queue = new
                 return .success(new)
             } catch {
@@ -32,13 +32,14 @@ final class OperatorConnection: Sendable {
         try SQLiteCatalogue.translating { try last?.close() }
     }
 
-    private func make() throws(CatalogueError) -> DatabaseQueue {
+    /// A connection that only reads.
+    static func make(_ path: String, cacheKilobytes: Int) throws(CatalogueError) -> DatabaseQueue {
         try SQLiteCatalogue.translating {
             var configuration = Configuration()
             configuration.readonly = true
             configuration.busyMode = .timeout(5)
             configuration.prepareDatabase { database in
-                try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -2000")
+                try database.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -\(cacheKilobytes)")
             }
             return try DatabaseQueue(path: path, configuration: configuration)
         }

@@ -8,6 +8,7 @@ import Synchronization
 final class ReadsUnderWay: Sendable {
     private struct State {
         var count = 0
+        var begun = 0
         var isClosed = false
     }
 
@@ -19,10 +20,15 @@ final class ReadsUnderWay: Sendable {
     /// `end` must follow a true.
     func begin() -> Bool {
         state.withLock { state in
-            if !state.isClosed { state.count += 1 }
-            return !state.isClosed
+            guard !state.isClosed else { return false }
+            state.count += 1
+            state.begun += 1
+            return true
         }
     }
+
+    /// How many there were.
+    var begun: Int { state.withLock { $0.begun } }
 
     /// A read is done.
     func end() {

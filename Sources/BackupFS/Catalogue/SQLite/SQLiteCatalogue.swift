@@ -11,6 +11,8 @@ package final class SQLiteCatalogue: ResourceCatalogue {
     let pool: DatabasePool
     private let queue: CommitQueue
     private let log: LogSync
+    private let known = CatalogueMemory()
+    private let readers: ReaderPool
     let reads = ReadsUnderWay()
     let questions: OperatorConnection
     let longQuestions: OperatorConnection
@@ -23,7 +25,6 @@ package final class SQLiteCatalogue: ResourceCatalogue {
         let path = "/proc/self/fd/\(directory)/catalogue.sqlite"
         pool = try Self.translating {
             var configuration = Configuration()
-            configuration.maximumReaderCount = 4
             configuration.busyMode = .timeout(5)
             configuration.prepareDatabase { database in
                 // The log grows to 32 MB before it is written back: each time all its pages are synced twice.
@@ -41,7 +42,9 @@ package final class SQLiteCatalogue: ResourceCatalogue {
             return pool
         }
         log = LogSync(directory: directory, log: "catalogue.sqlite-wal")
-        queue = CommitQueue(pool: pool, log: log)
+        queue = CommitQueue(pool: pool, log: log, memory: known)
+        readers = ReaderPool(path: path)
+        pool.writeWithoutTransaction { [known] in DatabaseChanges.tell(known, of: $0) }
         questions = OperatorConnection(path: path)
         longQuestions = OperatorConnection(path: path)
     }
@@ -73,10 +76,14 @@ package final class SQLiteCatalogue: ResourceCatalogue {
     /// Waits on this thread for those that are under way.
     package func close() throws(CatalogueError) {
         reads.close()
+        known.forgetAll()
+        try readers.close()
         try questions.close()
         try longQuestions.close()
         try Self.translating { try pool.close() }
     }
+
+    package var memory: CatalogueMemory? { known }
 
     package func answer<Answer>(
         _ body: (any CatalogueQuestions) throws(CatalogueError) -> Answer
@@ -96,13 +103,11 @@ package final class SQLiteCatalogue: ResourceCatalogue {
     ) throws(CatalogueError) -> Value {
         guard reads.begin() else { throw .database(message: "the catalogue is closed") }
         defer { reads.end() }
-        return try Self.translating {
-            // The pool's own `read` parses four statements each time to do the same; its readers are read-only anyway.
-            try pool.unsafeRead { database in
-                try database.cachedStatement(sql: "BEGIN DEFERRED").execute()
-                defer { try? database.cachedStatement(sql: "COMMIT").execute() }
-                return try body(CatalogueReader(database: database))
-            }
+        return try readers.use { database throws(CatalogueError) in
+            let generation = known.generation
+            try Self.translating { try database.cachedStatement(sql: "BEGIN DEFERRED").execute() }
+            defer { try? database.cachedStatement(sql: "COMMIT").execute() }
+            return try body(CatalogueReader(database: database, memory: (known, generation)))
         }
     }
 
@@ -112,8 +117,8 @@ package final class SQLiteCatalogue: ResourceCatalogue {
     ) throws(CatalogueError) -> Value {
         let result = Mutex<Value?>(nil)
         try Self.translating {
-            try queue.submitAndWait(durability) { database in
-                let value = try body(CatalogueWriter(database: database))
+            try queue.submitAndWait(durability) { [known] database in
+                let value = try body(CatalogueWriter(database: database, memory: known))
                 result.withLock { $0 = value }
             }
         }
@@ -125,7 +130,7 @@ package final class SQLiteCatalogue: ResourceCatalogue {
         _ durability: Durability, _ change: CatalogueChange<Outcome>
     ) async throws(CatalogueError) -> Outcome {
         let result: Result<Outcome, CatalogueError> = await withCheckedContinuation { continuation in
-            queue.submit(Self.submission(durability, change) { continuation.resume(returning: $0) })
+            queue.submit(submission(durability, change) { continuation.resume(returning: $0) })
         }
         return try result.get()
     }
@@ -134,21 +139,21 @@ package final class SQLiteCatalogue: ResourceCatalogue {
         _ change: CatalogueChange<Outcome>, patiently: Bool,
         finished: @escaping @Sendable (Result<Outcome, CatalogueError>) -> Void
     ) {
-        let submission = Self.submission(.processCrash, change, finished)
+        let submission = submission(.processCrash, change, finished)
         if patiently { queue.submitPatiently(submission) } else { queue.submit(submission) }
     }
 
-    private static func submission<Outcome>(
+    private func submission<Outcome>(
         _ durability: Durability, _ change: CatalogueChange<Outcome>,
         _ finished: @escaping @Sendable (Result<Outcome, CatalogueError>) -> Void
     ) -> CommitQueue.Change {
         let outcome = Mutex<Outcome?>(nil)
-        return .init(durability: durability) { database in
-            let new = try change.apply(CatalogueWriter(database: database))
+        return .init(durability: durability) { [known] database in
+            let new = try change.apply(CatalogueWriter(database: database, memory: known))
             outcome.withLock { $0 = new }
         } finished: { error in
             if let error {
-                finished(.failure(translate(error)))
+                finished(.failure(Self.translate(error)))
             } else if let new = outcome.withLock({ $0 }) {
                 finished(.success(new))
             } else {

@@ -15,6 +15,8 @@ struct MountOptionList: Equatable, Sendable {
     var maximumThreads: Int?
     /// Whether each change of a name or an attribute is on the disk when its call returns.
     var syncsNames = false
+    /// Whether the kernel may read main copies itself.
+    var passesThrough = true
     /// What goes on to the kernel and libfuse, in order.
     var fuse: [String] = []
 
@@ -53,6 +55,7 @@ struct MountOptionList: Equatable, Sendable {
         case "allow-insecure", "allow_insecure": settings.allowInsecure = true
         case "use_path_request_style": settings.addressing = .path
         case "dirsync", "sync": syncsNames = true
+        case "nopassthrough": passesThrough = false
         case "backup", "url", "endpoint", "region", "ca-bundle", "ca_bundle", "passwd-file", "passwd_file", "transfers",
             "profile", "addressing",
             "close-timeout", "close_timeout", "when-backup-is-down", "when_backup_is_down", "log-level", "log_level",

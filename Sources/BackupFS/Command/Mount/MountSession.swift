@@ -123,7 +123,7 @@ struct MountSession {
         do throws(FuseMountError) {
             mount = try FuseMount(
                 fileSystem: fileSystem, mountPoint: plan.mountPointText, source: plan.mainText, options: request.fuse,
-                maximumThreads: request.maximumThreads, logger: logger)
+                maximumThreads: request.maximumThreads, passesThrough: request.passesThrough, logger: logger)
         } catch {
             drain(fileSystem)
             throw .mount(error.description)

@@ -28,6 +28,7 @@ enum ReportText {
             ("set aside", report.aside == 0 ? "nothing" : "\(number(report.aside)): see \"backupfs aside\""),
             ("recovered", "\(count(report.recoveries.done, "file")), \(number(report.recoveries.failed)) failed"),
         ]
+        rows.append(("passthrough", passthrough(report.passthrough)))
         if report.adoption.files > 0 {
             let adoption = report.adoption
             rows.append(("adopted", "\(number(adoption.backedUp)) of \(count(adoption.files, "file")) backed up"))
@@ -127,6 +128,11 @@ enum ReportText {
         ]
         let shown = parts.filter { $0.0 > 0 }.map { "\(number($0.0)) \($0.1)" }
         return shown.isEmpty ? nil : shown.joined(separator: ", ") + " since the mount"
+    }
+
+    private static func passthrough(_ report: StatusReport.Passthrough) -> String {
+        report.state == .on
+            ? "on, \(count(report.files, "file")) at present" : "off: \(terminalText(report.reason ?? "not known why"))"
     }
 
     private static func summary(_ report: StatusReport) -> String {

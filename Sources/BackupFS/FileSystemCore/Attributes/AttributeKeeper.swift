@@ -82,13 +82,15 @@ final class AttributeKeeper: Sendable {
         return try attributes(id)
     }
 
-    /// Takes the set-id bits from a file that an ordinary user has changed.
-    func clearSetID(_ id: ResourceID) throws(FileSystemError) {
+    /// Takes the set-id bits from a file that an ordinary user has changed; whether it had any.
+    func clearSetID(_ id: ResourceID) throws(FileSystemError) -> Bool {
         let mode = try catalogue.row(id).mode
         var cleared = mode & ~UInt32(S_ISUID)
         // Without the group's permission to execute it is no set-group-id bit.
         if mode & UInt32(S_IXGRP) != 0 { cleared &= ~UInt32(S_ISGID) }
-        if cleared != mode { _ = try setAttributes(id, AttributeChanges(mode: cleared)) }
+        guard cleared != mode else { return false }
+        _ = try setAttributes(id, AttributeChanges(mode: cleared))
+        return true
     }
 
     private func followAttributes(_ row: Resource, _ changes: AttributeChanges, file: FileState) {

@@ -59,7 +59,16 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
         var writes = 0
     }
 
+    /// Who may write to the main copy without any event.
+    private struct Mapping: Hashable {
+        /// Watches for mappings of it that may be written.
+        var watches = 0
+        /// How it looked when nobody was known to have written that way since the last event.
+        var seen: MainCopy?
+    }
+
     private var row = Row()
+    private var mapping = Mapping()
     private var writers = Writers()
     /// nil while main does not have it, or nobody has needed it yet.
     private(set) var copy: Copy?
@@ -98,9 +107,10 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
 
     /// The copy to compare with the checksum, and the count it has; nil if there is none, or main is ahead of backup.
     ///
-    /// A write that is half done may be in the copy and in no count: an upload that covers its beginning has not read it.
+    /// A write that is half done may be in the copy and in no count: an upload that covers its beginning has not read it. What
+    /// is written through a mapping is in the copy before anybody hears of it.
     var comparison: (copy: Copy, stamp: Stamp)? {
-        guard let copy, !needsUpload, isQuiet else { return nil }
+        guard let copy, !needsUpload, isQuiet, mapping.watches == 0 else { return nil }
         return (copy, changes)
     }
 
@@ -203,6 +213,29 @@ struct Content<Copy: AnyObject & Sendable>: Sendable {
         writers.writes -= 1
         countChange()
     }
+
+    /// Somebody may write to the main copy from now on without any event, through a mapping of it.
+    mutating func mappingBegins() { mapping.watches += 1 }
+
+    /// Nobody of whom this was said may any more.
+    mutating func mappingEnded() {
+        mapping.watches -= 1
+        if mapping.watches == 0 { mapping.seen = nil }
+    }
+
+    /// The main copy if it may be written that way.
+    var mappedCopy: Copy? { mapping.watches > 0 ? copy : nil }
+
+    /// How it looks, none of its pages being written to; true if that may be a change.
+    ///
+    /// nil: its time does not tell.
+    mutating func mappedCopyLooks(_ copy: MainCopy?) -> Bool {
+        defer { mapping.seen = copy }
+        return copy == nil || copy != mapping.seen
+    }
+
+    /// Whether it looks as it did then.
+    func isMappedCopy(_ copy: MainCopy) -> Bool { copy == mapping.seen }
 
     /// The file is empty: nothing is left that could be wrong.
     mutating func emptied() { trust = .compared }

@@ -55,6 +55,8 @@ package final class FileState: Sendable {
     let contentGate = ReadersWriterLock()
     /// Guards a reference.
     private let sending = Mutex<EarlyUpload?>(nil)
+    /// Guards how the kernel reads and writes through the opens; held while a main copy is registered with the kernel.
+    let opens = Mutex(OpenModes<Descriptor>())
 
     init(_ id: ResourceID) { self.id = id }
 
@@ -176,9 +178,25 @@ package final class FileHandle: Sendable {
     package let file: FileState
     /// Whether it was opened for writing.
     package let isWritable: Bool
+    /// How the kernel reads and writes through it, from the moment that this was decided until it is closed.
+    private let entry = Mutex<(mode: OpenMode, access: OpenAccess)?>(nil)
 
     init(file: FileState, isWritable: Bool) {
         self.file = file
         self.isWritable = isWritable
+    }
+
+    /// How the kernel is to read and write through it.
+    package var mode: OpenMode { entry.withLock { $0?.mode ?? .cached } }
+
+    /// It was decided how the kernel reads and writes through it.
+    func entered(_ mode: OpenMode, _ access: OpenAccess) { entry.withLock { $0 = (mode, access) } }
+
+    /// What was decided, once.
+    func left() -> (mode: OpenMode, access: OpenAccess)? {
+        entry.withLock { entry in
+            defer { entry = nil }
+            return entry
+        }
     }
 }

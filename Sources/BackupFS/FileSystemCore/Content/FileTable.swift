@@ -72,6 +72,17 @@ final class FileTable: Sendable {
         try outcome.get()
     }
 
+    // MARK: Passthrough
+
+    /// Who registers main copies with the kernel; nil if nobody does.
+    private let registrar = Mutex<(any BackingFiles)?>(nil)
+
+    /// Has main copies registered by `backing` from now on.
+    func passThrough(by backing: (any BackingFiles)?) { registrar.withLock { $0 = backing } }
+
+    /// Who registers main copies with the kernel; nil if nobody does.
+    var backing: (any BackingFiles)? { registrar.withLock { $0 } }
+
     // MARK: Notices
 
     /// Whom to tell when the file system itself has changed what a file holds: what the kernel remembers of it is wrong.

@@ -19,7 +19,7 @@ package final class MainStorage: Sendable {
     let staging: Descriptor
     let aside: Descriptor
     let reserve: SpaceReserve
-    private let lock: Descriptor
+    let lock: Descriptor
     /// Whether the daemon may give files to their owners.
     private let mayChangeOwner = geteuid() == 0
 

@@ -68,7 +68,8 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
                 uploads: counters.uploadsFailed, removals: counters.removalsFailed, setAside: counters.setAside,
                 catalogue: counters.catalogueFailures, journal: counters.journalFailures,
                 changesLost: counters.changesLost),
-            adoption: try await adoption(), objects: try await scrub.lastReport())
+            adoption: try await adoption(), objects: try await scrub.lastReport(),
+            passthrough: files.backing?.report ?? .init())
     }
 
     /// How far the files are that main held at the first mount; how many they were is counted once.

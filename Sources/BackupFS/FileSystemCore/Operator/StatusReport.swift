@@ -20,11 +20,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var adoption: Adoption
     /// The last comparison of the bucket with the catalogue that was finished; nil if there was none.
     package var objects: ObjectReport?
+    /// Whether the kernel reads main copies itself.
+    package var passthrough: Passthrough
 
     package init(
         place: Place, backup: Backup, resources: Resources, pending: Pending, leftovers: Int,
         aside: Int, recoveries: Recoveries, failures: Failures, adoption: Adoption,
-        objects: ObjectReport? = nil
+        objects: ObjectReport? = nil, passthrough: Passthrough = Passthrough()
     ) {
         self.place = place
         self.backup = backup
@@ -36,6 +38,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.failures = failures
         self.adoption = adoption
         self.objects = objects
+        self.passthrough = passthrough
     }
 
     package init(from decoder: any Decoder) throws {
@@ -50,6 +53,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         failures = try container.decode(Failures.self, forKey: .failures)
         adoption = try container.decode(Adoption.self, forKey: .adoption)
         objects = try container.decodeIfPresent(ObjectReport.self, forKey: .objects)
+        passthrough = try container.decode(Passthrough.self, forKey: .passthrough)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -64,12 +68,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
         try container.encode(failures, forKey: .failures)
         try container.encode(adoption, forKey: .adoption)
         try container.encode(objects, forKey: .objects)
+        try container.encode(passthrough, forKey: .passthrough)
     }
 }
 
 extension StatusReport {
     private enum CodingKeys: String, CodingKey {
-        case backup, resources, pending, leftovers, aside, recoveries, failures, adoption, objects
+        case backup, resources, pending, leftovers, aside, recoveries, failures, adoption, objects, passthrough
     }
 
     /// The main directory, and where it is mounted.
@@ -191,6 +196,35 @@ extension StatusReport {
             self.catalogue = catalogue
             self.journal = journal
             self.changesLost = changesLost
+        }
+    }
+
+    /// Whether programs read main copies without the daemon.
+    package struct Passthrough: Codable, Sendable, Equatable {
+        /// Whether they do.
+        package enum State: String, Codable, Sendable {
+            case on
+            case off
+        }
+
+        /// Whether they do.
+        package var state: State
+        /// Why not, one line; nil if they do.
+        package var reason: String?
+        /// Main copies that are being read that way.
+        package var files: Int
+
+        package init(state: State = .off, reason: String? = "not mounted", files: Int = 0) {
+            self.state = state
+            self.reason = reason
+            self.files = files
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(state, forKey: .state)
+            try container.encode(reason, forKey: .reason)
+            try container.encode(files, forKey: .files)
         }
     }
 

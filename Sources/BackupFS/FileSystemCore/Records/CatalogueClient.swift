@@ -26,6 +26,8 @@ final class CatalogueClient: CatalogueAnswering, Sendable {
         self.logger = logger
     }
 
+    var memory: CatalogueMemory? { catalogue.memory }
+
     func answer<Answer>(
         _ body: (any CatalogueQuestions) throws(CatalogueError) -> Answer
     ) throws(FileSystemError) -> Answer {
