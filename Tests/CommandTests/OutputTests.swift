@@ -19,6 +19,7 @@ struct OutputTests {
                 leftovers    0
                 set aside    nothing
                 recovered    1 file, 0 failed
+                passthrough  off: not mounted
                 Everything is backed up.
 
                 """)

@@ -50,8 +50,10 @@ package protocol ResourceCatalogue: CatalogueAnswering, Sendable where Failure =
         _ change: CatalogueChange<Outcome>, patiently: Bool,
         finished: @escaping @Sendable (Result<Outcome, CatalogueError>) -> Void)
 
-    /// Returns when all that has been committed so far survives a power loss.
-    func becomeDurable() async throws(CatalogueError)
+    /// Calls `finished` once when all that has been committed so far survives a power loss, or with what prevents it.
+    ///
+    /// It must not wait.
+    func whenDurable(_ finished: @escaping @Sendable (CatalogueError?) -> Void)
 
     /// The same, waiting on this thread.
     func waitUntilDurable() throws(CatalogueError)
@@ -61,4 +63,14 @@ package protocol ResourceCatalogue: CatalogueAnswering, Sendable where Failure =
 
     /// Ends every connection, after the questions that are under way; questions and changes fail afterwards.
     func close() throws(CatalogueError)
+}
+
+extension ResourceCatalogue {
+    /// Returns when all that has been committed so far survives a power loss.
+    package func becomeDurable() async throws(CatalogueError) {
+        let failure: CatalogueError? = await withCheckedContinuation { continuation in
+            whenDurable { continuation.resume(returning: $0) }
+        }
+        if let failure { throw failure }
+    }
 }

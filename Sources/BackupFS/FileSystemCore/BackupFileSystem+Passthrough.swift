@@ -69,8 +69,10 @@ extension BackupFileSystem {
         guard let copy = file.content({ $0.mappedCopy }) else { return }
         let now = try await restingCopy(copy)
         guard file.content({ $0.mappedCopyLooks(now) }) else { return }
-        try beginWrite(file)
-        endWrite(file)
+        // Nobody knows which bytes.
+        let range = 0..<Int64.max
+        try beginWrite(file, range)
+        endWrite(file, range)
     }
 
     /// How a copy looks with none of its pages being written to: whoever writes to one from now on gives it another time.

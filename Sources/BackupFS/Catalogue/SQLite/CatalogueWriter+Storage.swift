@@ -14,10 +14,18 @@ extension CatalogueWriter {
     }
 
     func markInMain(_ id: ResourceID, inode: UInt64) throws(CatalogueError) {
+        // Of a file nothing changes that the journal tells of.
         try run(
             """
-            UPDATE resource SET in_main = 1, main_inode = ?, status = CASE WHEN kind <> 'file' AND status = 'creating' THEN 'created'
-                ELSE status END, needs_upload = CASE WHEN kind = 'file' AND version IS NULL THEN 1 ELSE needs_upload END
+            UPDATE resource SET in_main = 1, main_inode = ?,
+                needs_upload = CASE WHEN version IS NULL THEN 1 ELSE needs_upload END
+            WHERE id = ? AND kind = 'file'
+            """, [Int64(bitPattern: inode), id.rawValue])
+        guard database.changesCount == 0 else { return }
+        try run(
+            """
+            UPDATE resource SET in_main = 1, main_inode = ?,
+                status = CASE status WHEN 'creating' THEN 'created' ELSE status END
             WHERE id = ?
             """, [Int64(bitPattern: inode), id.rawValue])
     }

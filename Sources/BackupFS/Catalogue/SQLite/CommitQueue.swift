@@ -23,6 +23,8 @@ final class CommitQueue: Sendable {
         var isDraining = false
         /// Somebody will look after the patient ones.
         var isWatched = false
+        /// Transactions.
+        var committed = 0
     }
 
     private let pool: DatabasePool
@@ -37,14 +39,21 @@ final class CommitQueue: Sendable {
         self.memory = memory
     }
 
+    /// How many transactions were committed.
+    var committed: Int { line.withLock { $0.committed } }
+
     /// Adds a change to the line; changes are applied in the order of these calls.
     func submit(_ change: Change) {
-        let mustStart = line.withLock { line in
+        if append(change) { pool.asyncWriteWithoutTransaction { database in self.drain(database) } }
+    }
+
+    /// Returns whether the caller has to see to it that the line is drained.
+    private func append(_ change: Change) -> Bool {
+        line.withLock { line in
             line.waiting.append(change)
             defer { line.isDraining = true }
             return !line.isDraining
         }
-        if mustStart { pool.asyncWriteWithoutTransaction { database in self.drain(database) } }
     }
 
     /// Adds a change that nobody waits for: it is committed with the next one, or a little later by itself.
@@ -70,24 +79,39 @@ final class CommitQueue: Sendable {
     func submitAndWait(_ durability: Durability, _ apply: @escaping @Sendable (Database) throws -> Void) throws {
         let done = DispatchSemaphore(value: 0)
         let failure = Mutex<(any Error)?>(nil)
-        submit(
-            Change(durability: durability, apply: apply) { error in
-                failure.withLock { $0 = error }
-                done.signal()
-            })
+        let change = Change(durability: durability, apply: apply) { error in
+            failure.withLock { $0 = error }
+            done.signal()
+        }
+        // With nobody at the writer this thread does it: to wake another one, and be woken, takes longer than most changes.
+        if append(change) { pool.writeWithoutTransaction { database in drainOnce(database) } }
         done.wait()
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
     private func drain(_ database: Database) {
         while true {
-            let group = line.withLock { line in
-                defer { line.waiting = [] }
-                if line.waiting.isEmpty { line.isDraining = false }
-                return line.waiting
-            }
+            let group = takeAll()
             if group.isEmpty { return }
             commit(group, in: database)
+        }
+    }
+
+    /// Commits what is in the line now; what comes meanwhile is another thread's.
+    private func drainOnce(_ database: Database) {
+        commit(takeAll(), in: database)
+        let isDone = line.withLock { line in
+            if line.waiting.isEmpty { line.isDraining = false }
+            return line.waiting.isEmpty
+        }
+        if !isDone { pool.asyncWriteWithoutTransaction { database in self.drain(database) } }
+    }
+
+    private func takeAll() -> [Change] {
+        line.withLock { line in
+            defer { line.waiting = [] }
+            if line.waiting.isEmpty { line.isDraining = false }
+            return line.waiting
         }
     }
 
@@ -118,6 +142,7 @@ final class CommitQueue: Sendable {
             return
         }
         memory.transactionEnded()
+        line.withLock { $0.committed += 1 }
         log.becomesDurableSoon()
         for (change, failure) in zip(group, failures) {
             if failure == nil, change.durability == .powerLoss {

@@ -26,6 +26,10 @@ final class LogSync: Sendable {
         var isStale = false
         /// A look at `isStale` is due.
         var isWatched = false
+        /// Somebody waits for the next one.
+        var isAwaited = false
+        /// Syncs that somebody waited for, and that did not fail.
+        var done = 0
     }
 
     /// How long a commit that nobody waits for may be in the kernel's cache only (I5).
@@ -54,10 +58,16 @@ final class LogSync: Sendable {
         if descriptor >= 0 { close(descriptor) }
     }
 
+    /// How often the log was synced for somebody who waited.
+    var done: Int { state.withLock { $0.done } }
+
     /// Calls `finished` when all that has been committed so far is on the disk.
-    func whenDone(_ finished: @escaping Finished) {
+    func whenDone(_ finished: @escaping Finished) { enqueue(finished, isAwaited: true) }
+
+    private func enqueue(_ finished: @escaping Finished, isAwaited: Bool) {
         let mustStart = state.withLock { state in
             state.waiting.append(finished)
+            if isAwaited { state.isAwaited = true }
             defer { state.isRunning = true }
             return !state.isRunning
         }
@@ -81,20 +91,22 @@ final class LogSync: Sendable {
             return state.isStale
         }
         // Whoever waits for the disk next is told what went wrong.
-        if isStale { whenDone { _ in } }
+        if isStale { enqueue({ _ in }, isAwaited: false) }
     }
 
     private func drain() {
         while true {
-            let (group, known, earlier) = state.withLock { state in
-                defer { state.waiting = [] }
+            let (group, known, earlier, isAwaited) = state.withLock { state in
+                defer { (state.waiting, state.isAwaited) = ([], false) }
                 if state.waiting.isEmpty { state.isRunning = false } else { state.isStale = false }
-                return (state.waiting, state.descriptor, state.failure)
+                return (state.waiting, state.descriptor, state.failure, state.isAwaited)
             }
             if group.isEmpty { return }
             // A second sync after one that failed would succeed and prove nothing (I13).
             let failure = earlier ?? syncLog(known)
-            if let failure { state.withLock { $0.failure = failure } }
+            state.withLock { state in
+                if let failure { state.failure = failure } else if isAwaited { state.done += 1 }
+            }
             let error = failure.map { code in
                 CatalogueError.database(
                     message: "the log could not be written to the disk (\(errnoText(code))): "

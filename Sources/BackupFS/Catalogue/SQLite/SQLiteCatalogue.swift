@@ -9,8 +9,8 @@ import Synchronization
 /// Safe to use from every thread. The caller makes sure that no other process uses it (the lock of main storage).
 package final class SQLiteCatalogue: ResourceCatalogue {
     let pool: DatabasePool
-    private let queue: CommitQueue
-    private let log: LogSync
+    let queue: CommitQueue
+    let log: LogSync
     private let known = CatalogueMemory()
     private let readers: ReaderPool
     let reads = ReadsUnderWay()
@@ -173,13 +173,7 @@ package final class SQLiteCatalogue: ResourceCatalogue {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
-    /// Returns when all that has been committed so far survives a power loss.
-    package func becomeDurable() async throws(CatalogueError) {
-        let failure: CatalogueError? = await withCheckedContinuation { continuation in
-            log.whenDone { continuation.resume(returning: $0) }
-        }
-        if let failure { throw failure }
-    }
+    package func whenDurable(_ finished: @escaping @Sendable (CatalogueError?) -> Void) { log.whenDone(finished) }
 
     static func translating<Value>(_ body: () throws -> Value) throws(CatalogueError) -> Value {
         do { return try body() } catch { throw translate(error) }

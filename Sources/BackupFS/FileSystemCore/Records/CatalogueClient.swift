@@ -67,6 +67,11 @@ final class CatalogueClient: CatalogueAnswering, Sendable {
         do throws(CatalogueError) { try catalogue.waitUntilDurable() } catch { throw .catalogue(error) }
     }
 
+    /// Calls `finished` when all that the catalogue has committed so far survives a power loss; it must not wait.
+    func whenDurable(_ finished: @escaping @Sendable (FileSystemError?) -> Void) {
+        catalogue.whenDurable { error in finished(error.map { .catalogue($0) }) }
+    }
+
     /// Returns when all that the catalogue has committed so far survives a power loss.
     func becomesDurable() async throws(FileSystemError) {
         do throws(CatalogueError) { try await catalogue.becomeDurable() } catch { throw .catalogue(error) }

@@ -169,12 +169,13 @@ final class Uploader: StorageStep {
         try reach("upload.begun")
         // What a power cut must not take is synced while the bytes travel. Main's copy may go: backup has it.
         let isOnRecord = WriteAheadBarrier()
-        async let durability = becomeDurable(isOnRecord)
+        let recorded = OneShot<FileSystemError?>()
+        syncLog(isOnRecord, recorded)
         var failure: ObjectStoreError?
         do throws(ObjectStoreError) { try await send(isOnRecord) } catch { failure = error }
-        let durable = await durability
+        let unrecorded = await recorded.value()
         try reach("upload.sent")
-        try durable.get()
+        if let unrecorded { throw unrecorded }
         health.note(failure)
         if let failure { return .failed(failure) }
         guard reading.isSnapshot || file.content({ $0.stamp }) == reading.stamp else { return .changed }
@@ -287,19 +288,18 @@ final class Uploader: StorageStep {
         return !hasFailedWrites(descriptor)
     }
 
-    /// Syncs the catalogue's log.
+    /// Has the catalogue's log synced; opens the barrier when a power cut cannot take the version's row any more.
     ///
-    /// The barrier opens when a power cut cannot take the version's row any more: an object without one would be nobody's.
-    private func becomeDurable(_ isOnRecord: WriteAheadBarrier) async -> Result<Void, FileSystemError> {
-        do throws(FileSystemError) {
-            try reach("upload.record")
-            try await catalogue.becomesDurable()
-        } catch {
-            isOnRecord.decide(isDurable: false)
-            return .failure(error)
+    /// An object without a row would be nobody's. The failure is kept for whoever finds the barrier closed for good.
+    private func syncLog(_ isOnRecord: WriteAheadBarrier, _ failure: OneShot<FileSystemError?>) {
+        do throws(FileSystemError) { try reach("upload.record") } catch {
+            failure.decide(error)
+            return isOnRecord.decide(isDurable: false)
         }
-        isOnRecord.decide(isDurable: true)
-        return .success(())
+        catalogue.whenDurable { error in
+            failure.decide(error)
+            isOnRecord.decide(isDurable: error == nil)
+        }
     }
 
     /// Before it is read: what backup storage cannot take is known by its size.
