@@ -27,7 +27,7 @@ struct OptionTests {
             "--ca-bundle", "/ca.pem", "--passwd-file", "/secret", "--transfers", "4", "--close-timeout", "2m",
             "--when-backup-is-down", "wait",
             "--allow-insecure", "-f", "--log-level", "debug", "--log-format", "json", "-o", "allow_other,ro",
-            "-o", "max_threads=3,dirsync,nopassthrough",
+            "-o", "max_threads=3,dirsync,early_uploads,nopassthrough",
         ])
         #expect(
             request
@@ -38,7 +38,7 @@ struct OptionTests {
                         passwdFile: "/secret", transfers: 4, closeTimeout: DurationArgument(seconds: 120),
                         whenBackupIsDown: .wait,
                         allowInsecure: true),
-                    foreground: true, logLevel: .debug, logFormat: .json, syncsNames: true,
+                    foreground: true, logLevel: .debug, logFormat: .json, syncsNames: true, sendsEarly: true,
                     passesThrough: false, fuse: ["allow_other", "ro"],
                     maximumThreads: 3))
     }

@@ -7,7 +7,7 @@ import Testing
 @Suite("Large files are sent before their close", .enabled(if: S3Server.isThere, "needs BACKUPFS_TEST_S3_ENDPOINT"))
 struct EarlyUploadTests {
     private static let part = 5 << 20
-    private static let options = ["--part-size", "5M"]
+    private static let options = ["--part-size", "5M", "-o", "early_uploads"]
     /// Six parts, the last one short.
     private static let bytes = photo(1, size: 27 << 20)
 

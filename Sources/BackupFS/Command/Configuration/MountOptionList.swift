@@ -15,6 +15,8 @@ struct MountOptionList: Equatable, Sendable {
     var maximumThreads: Int?
     /// Whether each change of a name or an attribute is on the disk when its call returns.
     var syncsNames = false
+    /// Large files are sent while they are written.
+    var sendsEarly = false
     /// Whether the kernel may read main copies itself.
     var passesThrough = true
     /// What goes on to the kernel and libfuse, in order.
@@ -55,6 +57,7 @@ struct MountOptionList: Equatable, Sendable {
         case "allow-insecure", "allow_insecure": settings.allowInsecure = true
         case "use_path_request_style": settings.addressing = .path
         case "dirsync", "sync": syncsNames = true
+        case "early_uploads": sendsEarly = true
         case "nopassthrough": passesThrough = false
         case "backup", "url", "endpoint", "region", "ca-bundle", "ca_bundle", "passwd-file", "passwd_file", "transfers",
             "profile", "addressing",

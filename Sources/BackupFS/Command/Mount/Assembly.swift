@@ -55,10 +55,12 @@ enum Assembly {
     /// Opens the catalogue; backup storage is not asked.
     static func fileSystem(
         _ main: MainStorage, _ store: any ObjectStore, _ settings: BackupSettings, syncsNames: Bool = false,
+        sendsEarly: Bool = false,
         logger: Logger
     ) throws(PreflightFailure) -> BackupFileSystem {
         var core = coreSettings(settings)
         core.syncsNames = syncsNames
+        core.sendsEarly = sendsEarly
         do throws(FileSystemError) {
             return try BackupFileSystem(main: main, store: store, settings: core, logger: logger)
         } catch {

@@ -16,6 +16,8 @@ struct MountRequest: Equatable, Sendable {
     var logFormat = LogFormat.text
     /// Whether each change of a name or an attribute is on the disk when its call returns.
     var syncsNames = false
+    /// Whether large files are sent while they are written.
+    var sendsEarly = false
     /// Whether the kernel may read main copies itself.
     var passesThrough = true
     /// What goes on to the kernel and libfuse.

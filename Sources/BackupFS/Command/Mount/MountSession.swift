@@ -73,7 +73,8 @@ struct MountSession {
             let logger = LineLogHandler.logger(log, level: request.logLevel.level)
             let store = try Assembly.knownStore(plan.settings, environment: environment, logger: logger)
             let fileSystem = try Assembly.fileSystem(
-                main, store, plan.settings, syncsNames: request.syncsNames, logger: logger)
+                main, store, plan.settings, syncsNames: request.syncsNames, sendsEarly: request.sendsEarly,
+                logger: logger)
             if let warning = try Assembly.claim(fileSystem, isNew: request.isNewBucket) {
                 logger.warning("mounting without backup storage", metadata: ["error": "\(warning)"])
                 say(.warning(warning))

@@ -48,7 +48,7 @@ struct MountCommand: ParsableCommand {
     @Option(
         name: .customShort("o"),
         help: ArgumentHelp(
-            "Mount options: those above by name, and allow_other, ro, noatime, noexec, dirsync, nopassthrough, max_threads=N and others.",
+            "Mount options: those above by name, and allow_other, ro, noatime, noexec, dirsync, early_uploads, nopassthrough, max_threads=N and others.",
             valueName: "name[=value],..."))
     var options: [String] = []
 
@@ -69,7 +69,7 @@ struct MountCommand: ParsableCommand {
         return MountRequest(
             main: main, mountPoint: mountPoint, given: given.filled(from: list.settings).withAbsolutePaths,
             isNewBucket: newBucket, foreground: foreground, logLevel: logLevel ?? list.logLevel ?? .info,
-            logFormat: logFormat ?? list.logFormat ?? .text, syncsNames: list.syncsNames,
+            logFormat: logFormat ?? list.logFormat ?? .text, syncsNames: list.syncsNames, sendsEarly: list.sendsEarly,
             passesThrough: list.passesThrough, fuse: fuse,
             maximumThreads: list.maximumThreads ?? MountRequest.defaultThreads, readyDescriptor: readyDescriptor)
     }

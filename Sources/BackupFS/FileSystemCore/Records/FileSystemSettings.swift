@@ -28,11 +28,14 @@ package struct FileSystemSettings: Sendable {
     /// Whether each change of a name or an attribute survives a power cut when its call returns; if not, it does within a
     /// second, or with the next close (I5).
     package var syncsNames: Bool
+    /// Whether large files are sent while they are written; what their objects say of mode, owner and time is then of the moment
+    /// when that began.
+    package var sendsEarly: Bool
 
     package init(
         closeTimeout: Duration = .seconds(60), minimumRate: Int64 = 1 << 20, backgroundTransfers: Int = 8,
         whenDown: WhenDown = .waitForTimeout, mostOpenFiles: Int = .max,
-        scrubInterval: Duration = .seconds(3 * 86_400), syncsNames: Bool = false
+        scrubInterval: Duration = .seconds(3 * 86_400), syncsNames: Bool = false, sendsEarly: Bool = false
     ) {
         self.closeTimeout = closeTimeout
         self.minimumRate = minimumRate
@@ -41,6 +44,7 @@ package struct FileSystemSettings: Sendable {
         self.mostOpenFiles = mostOpenFiles
         self.scrubInterval = scrubInterval
         self.syncsNames = syncsNames
+        self.sendsEarly = sendsEarly
     }
 
     /// When a call on a file of `size` bytes that waits for backup storage gives up.

@@ -35,7 +35,7 @@ final class EarlyUploads: StorageStep {
 
     /// The file is empty: what is written to it now may be sent early.
     func emptied(_ file: FileState) {
-        guard let offer = store.streaming else { return }
+        guard settings.sendsEarly, let offer = store.streaming else { return }
         file.watch(EarlyUpload(offer, width: Self.partsOfOneFile, ahead: catalogue.uploadsAhead))?.abandon()
     }
 
