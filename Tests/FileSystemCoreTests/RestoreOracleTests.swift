@@ -1,5 +1,5 @@
 // Random work, the line to the bucket cut at any request, the daemon killed, MAIN destroyed: what is restored is what was
-// acknowledged. BACKUPFS_TEST_SEEDS says how many times; 60 if it does not.
+// acknowledged. BACKUPFS_TEST_SEEDS says how many times; 40 if it does not.
 
 import Foundation
 import Glibc
@@ -29,7 +29,7 @@ private struct Oracle {
 
 @Suite("The oracle of restores")
 struct RestoreOracleTests {
-    private static let seeds = ProcessInfo.processInfo.environment["BACKUPFS_TEST_SEEDS"].flatMap { Int($0) } ?? 60
+    private static let seeds = ProcessInfo.processInfo.environment["BACKUPFS_TEST_SEEDS"].flatMap { Int($0) } ?? 40
 
     @Test("I9: every file whose close returned has its bytes, names are those of one moment, nothing told comes back")
     func oracle() async throws {
