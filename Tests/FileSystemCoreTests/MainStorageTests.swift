@@ -45,14 +45,28 @@ struct MainStorageTests {
         let name = Array("photo.jpg".utf8)
         let existing = try main.createFile(try MainEntry(main.root, name), mode: 0o640, uid: getuid(), gid: getgid())
         #expect(try existing.status().st_mode & 0o7777 == 0o640)
-        _ = try main.createStaged("1")
+        let staged = try main.stage("test")
         #expect(throws: FileSystemError.main(errno: EEXIST, during: "rename")) {
-            try main.place("1", try MainEntry(main.root, name))
+            try main.place(staged, try MainEntry(main.root, name))
         }
         #expect(try main.moveAside(try MainEntry(main.root, name), [name], 7))
-        try main.place("1", try MainEntry(main.root, name))
+        try main.place(staged, try MainEntry(main.root, name))
         #expect(FileManager.default.fileExists(atPath: directory.path + "/.backupfs/aside/7/photo.jpg"))
         #expect(try main.status(try MainEntry(main.root, name))?.st_ino != existing.status().st_ino)
+    }
+
+    @Test("Files that are staged for the same purpose are two")
+    func staging() throws {
+        let main = try MainStorage(path: directory.path)
+        let (one, other) = (try main.stage("test"), try main.stage("test"))
+        for (file, name) in [(one, "one"), (other, "other")] {
+            try main.place(file, try MainEntry(main.root, Array(name.utf8)))
+            var status = stat()
+            #expect(lstat("\(directory.path)/\(name)", &status) == 0)
+            #expect(try file.descriptor.status().st_ino == status.st_ino)
+        }
+        #expect(try main.createNameless("test").status().st_nlink == 0)
+        #expect(try main.entries(in: main.staging).isEmpty)
     }
 
     @Test("A directory deeper than the kernel takes in one path can be opened")

@@ -199,6 +199,39 @@ struct TornMainTests {
         }
     }
 
+    @Test("I4, I6: what was begun comes back once for the reader and the next upload, under all names of its file")
+    func begunIsFetchedOnce() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            let core = system.core
+            let id = try system.id("a.jpg")
+            for name in ["b.jpg", "c.jpg"] { _ = try core.link(id, Dentry(.root, Array(name.utf8))) }
+            let answer = Gate()
+            system.store.inject(.holdAnswer(answer), on: [.put], keys: .prefix("a~"))
+            let handle = try await system.open("a.jpg", writing: true, truncating: true)
+            try await system.put(handle, photo(2))
+            let close = Task { try await core.flush(handle) }
+            await answer.reached()
+            try await system.crash()
+            answer.open()
+            _ = await close.result
+            for name in ["a.jpg", "b.jpg", "c.jpg"] { try system.lose(name) }
+            let arrival = Gate()
+            try await system.openUnstarted { $0.inject(.hold(arrival), on: [.get], keys: .prefix("a~")) }
+            try await system.core.claimPrefix(deadline: .now + .seconds(120))
+            try system.start(afterPowerLoss: true)
+            // The upload is due, and comes to the same file by itself.
+            let read = Task { try await system.read("a.jpg") }
+            await arrival.reached()
+            try await Task.sleep(for: .milliseconds(100))
+            arrival.open()
+            #expect(try await read.value == photo(2))
+            try await system.settle()
+            #expect(arrival.arrived == 1)
+            for name in ["a.jpg", "b.jpg", "c.jpg"] { #expect(system.inMain(name) == photo(2)) }
+        }
+    }
+
     @Test("A clock that goes back puts nothing to sleep")
     func clockGoesBack() async throws {
         var watch = ClockWatch(now: 1_000_000_000_000, sinceBoot: 5_000_000_000)

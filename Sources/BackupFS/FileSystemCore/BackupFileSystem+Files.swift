@@ -197,13 +197,13 @@ extension BackupFileSystem {
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
         let row = try catalogue.row(file.id)
-        let stagedName = "empty-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
-        let staged = try main.createStaged(stagedName)
-        defer { main.removeStaged(stagedName) }
+        let staged = try main.stage("empty")
+        defer { main.removeStaged(staged) }
         try main.setAttributes(
-            of: staged, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil, modified: nil)
+            of: staged.descriptor, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil,
+            modified: nil)
         // A recovery that ends meanwhile finds the descriptor and leaves the new copy alone.
-        if try !recoverer.placeInMain(file, stagedName, staged) { file.offer(staged, .compared) }
+        if try !recoverer.placeInMain(file, staged) { file.offer(staged.descriptor, .compared) }
     }
 
     /// truncate(2): the new version is in backup before this returns.

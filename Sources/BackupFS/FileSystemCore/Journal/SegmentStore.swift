@@ -25,12 +25,8 @@ struct SegmentStore: Sendable {
     /// Segments that are too large for memory go to main's staging.
     init(_ store: any ObjectStore, _ main: MainStorage) {
         self.init(store) { () throws(SegmentError) in
-            let name = "segment-\(VersionID(now: currentTime()))"
             do throws(FileSystemError) {
-                let file = try main.createStaged(name)
-                // It lives as long as it is open.
-                main.removeStaged(name)
-                return file
+                return try main.createNameless("segment")
             } catch {
                 if case .main(let code, _) = error { throw .localFile(errno: code) }
                 throw .localFile(errno: EIO)

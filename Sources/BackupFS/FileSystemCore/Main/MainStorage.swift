@@ -165,21 +165,6 @@ package final class MainStorage: Sendable {
         return file
     }
 
-    /// A new nameless-to-users file in staging, and its name there.
-    func createStaged(_ name: String) throws(FileSystemError) -> Descriptor {
-        unlinkat(staging.number, name, 0)
-        return try beneath(
-            staging, Array(name.utf8), O_RDWR | O_CREAT | O_EXCL, mode: 0o600, during: "create in staging")
-    }
-
-    func removeStaged(_ name: String) { unlinkat(staging.number, name, 0) }
-
-    /// Moves a finished file from staging to its place, which must be free (EEXIST otherwise).
-    func place(_ stagedName: String, _ entry: MainEntry) throws(FileSystemError) {
-        try check(
-            entry.at { renameExclusively(staging.number, stagedName, $0, $1) }, "rename")
-    }
-
     /// Makes a symbolic link, pipe, socket or device node.
     func makeNode(_ entry: MainEntry, _ row: Resource) throws(FileSystemError) {
         if row.kind == .symlink {

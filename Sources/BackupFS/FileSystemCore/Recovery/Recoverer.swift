@@ -53,7 +53,7 @@ final class Recoverer: StorageStep {
             guard case .missing(let missing) = file.content({ $0.presence }) else { return }
             let row = try catalogue.row(file.id)
             // What arrived in backup last, though no row says so (any more): its close may have returned.
-            if row.needsUpload, try await fetchBegunUpload(file, row, deadline: deadline) != nil { return }
+            if row.needsUpload, try await fetchBegun(file, row, deadline: deadline) { return }
             if try keepsMainCopy(file, row) { return }
             // Read.4: does the row say backup?
             guard row.inBackup, let version = try catalogue.storedVersion(of: row) else { throw .inNoStorage }
@@ -85,20 +85,29 @@ final class Recoverer: StorageStep {
 
     /// Brings back a content whose upload was begun, if it arrived: its close may have returned, and only the commit that
     /// said so been lost with the power.
-    func fetchBegunUpload(
+    ///
+    /// Somebody else's recovery of the file, which does the same first, is waited for. Returns nil if it did not arrive.
+    func recoverBegunUpload(
         _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) -> Descriptor? {
-        guard let begun = try catalogue.begunUpload(row.id) else {
-            return nil
+        try await files.once(file, .recovery, unless: \.hasCopy, deadline: deadline) {
+            () async throws(FileSystemError) in _ = try await self.fetchBegun(file, row, deadline: deadline)
         }
+        return file.descriptor
+    }
+
+    private func fetchBegun(
+        _ file: FileState, _ row: Resource, deadline: ContinuousClock.Instant
+    ) async throws(FileSystemError) -> Bool {
+        guard let begun = try catalogue.begunUpload(row.id) else { return false }
         do throws(FileSystemError) {
             try await fetchOnce(file, row, begun, deadline: deadline)
         } catch .backup(.notFound) {
-            return nil
+            return false
         } catch .backup(.corrupted) {
-            return nil
+            return false
         }
-        return file.descriptor
+        return file.descriptor != nil
     }
 
     /// What was being sent before a power cut did not arrive, so nobody was told that it is kept: what main has is the file.
@@ -147,11 +156,10 @@ final class Recoverer: StorageStep {
     func fetchOnce(
         _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
-        let stagedName = "recover-\(row.id.rawValue)"
-        let staged = try main.createStaged(stagedName)
-        defer { main.removeStaged(stagedName) }
+        let staged = try main.stage("recover")
+        defer { main.removeStaged(staged) }
         do throws(ObjectStoreError) {
-            try await store.get(version, into: staged.number, deadline: deadline)
+            try await store.get(version, into: staged.descriptor.number, deadline: deadline)
             health.note(nil)
         } catch {
             if error.meansUnreachable { health.note(error) }
@@ -159,19 +167,20 @@ final class Recoverer: StorageStep {
             throw .backup(error)
         }
         try main.setAttributes(
-            of: staged, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: row.accessed.timespec,
+            of: staged.descriptor, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid,
+            accessed: row.accessed.timespec,
             modified: row.modified.timespec)
         try reach("recover.fetched")
-        let isPlaced = try placeInMain(file, stagedName, staged)
+        let isPlaced = try placeInMain(file, staged)
         // Deleted, and still open: its programs read on, main gets nothing.
-        if !isPlaced { file.offer(staged, .compared) }
+        if !isPlaced { file.offer(staged.descriptor, .compared) }
     }
 
     /// Gives a complete file in staging all names of the resource in main, unless main has got another copy meanwhile (a
     /// program has emptied the file: that is the newer content).
     ///
     /// Returns false if the resource has no name (any more).
-    func placeInMain(_ file: FileState, _ stagedName: String, _ staged: Descriptor) throws(FileSystemError) -> Bool {
+    func placeInMain(_ file: FileState, _ staged: StagedFile) throws(FileSystemError) -> Bool {
         let places = try catalogue.locations(of: file.id)
         var isPlaced = false
         for (index, place) in places.enumerated() {
@@ -179,16 +188,16 @@ final class Recoverer: StorageStep {
                 guard isPlaced || file.descriptor == nil else { return false }
                 if let found = try main.status(entry) {
                     // Another name of the new copy, made by a link at the same time.
-                    if found.st_ino == (try staged.status().st_ino) { return true }
+                    if found.st_ino == (try staged.descriptor.status().st_ino) { return true }
                     try tree.clearTheWay(entry)
                 }
                 if index == places.count - 1 {
-                    try main.place(stagedName, entry)
+                    try main.place(staged, entry)
                 } else {
-                    try main.link(staged, entry)
+                    try main.link(staged.descriptor, entry)
                 }
                 pass("recover.placed")
-                if !isPlaced { try noteMainCopy(file, staged) }
+                if !isPlaced { try noteMainCopy(file, staged.descriptor) }
                 isPlaced = true
                 return true
             }

@@ -100,9 +100,7 @@ struct TarExporter {
         let (main, fetcher) = (storages.tree.main, fetcher)
         return Task {
             await Content { () async throws(FileSystemError) in
-                let name = "archive-\(row.id.rawValue)"
-                let file = try main.createStaged(name)
-                main.removeStaged(name)
+                let file = try main.createNameless("archive")
                 try await fetcher.fetch(row, into: file)
                 return file
             }

@@ -105,14 +105,13 @@ struct TreeCopier: Sendable {
         if step.row.inMain, let copy = try present(step, entry) {
             return try setAttributes(step, copy, outcome)
         }
-        let name = "copy-\(step.row.id.rawValue)"
-        let staged = try main.createStaged(name)
+        let staged = try main.stage("copy")
         do throws(FileSystemError) {
-            try await fetcher.fetch(step.row, into: staged)
-            try setAttributes(step, staged, outcome)
-            try main.place(name, entry)
+            try await fetcher.fetch(step.row, into: staged.descriptor)
+            try setAttributes(step, staged.descriptor, outcome)
+            try main.place(staged, entry)
         } catch {
-            main.removeStaged(name)
+            main.removeStaged(staged)
             throw error
         }
         progress(outcome.fetched(step.row.size))

@@ -49,9 +49,7 @@ struct BucketSweep: StorageStep {
 
     /// The SHA-256 of an object that does not say it, because its upload began before its file was closed; nil if it is gone.
     private func checksum(of version: Version) async throws(FileSystemError) -> [UInt8]? {
-        let name = "sweep-\(version.id)"
-        let staged = try main.createStaged(name)
-        main.removeStaged(name)
+        let staged = try main.createNameless("sweep")
         do throws(ObjectStoreError) {
             let received = try await store.get(
                 version.key, into: staged.number, limit: version.size, deadline: settings.deadline(size: version.size))

@@ -91,13 +91,13 @@ final class Uploader: StorageStep {
         case .missing(let known): missing = known
         }
         if try catalogue.isUndecided(row),
-            let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline)
+            let descriptor = try await recoverer.recoverBegunUpload(file, row, deadline: deadline)
         {
             return descriptor
         }
         guard let found = try tree.mainCopy(row) else { return nil }
         if let found { return found }
-        if let descriptor = try await recoverer.fetchBegunUpload(file, row, deadline: deadline) { return descriptor }
+        if let descriptor = try await recoverer.recoverBegunUpload(file, row, deadline: deadline) { return descriptor }
         tree.noteMissing(row)
         guard row.inBackup else { throw .inNoStorage }
         // The last good version is the file.
@@ -314,9 +314,7 @@ final class Uploader: StorageStep {
     private func stillCopy(
         _ file: FileState, _ descriptor: Descriptor
     ) async throws(FileSystemError) -> (descriptor: Descriptor, stamp: Content<Descriptor>.Stamp) {
-        let name = "still-\(file.id.rawValue)-\(VersionID(now: currentTime()))"
-        let copy = try main.createStaged(name)
-        main.removeStaged(name)
+        let copy = try main.createNameless("still")
         let outcome = await BulkWork.run { () throws(FileSystemError) -> Content<Descriptor>.Stamp in
             try file.contentGate.exclusive { () throws(FileSystemError) in
                 // Counts after a write that is already done may still come; they only cause one more upload.
