@@ -178,11 +178,15 @@ extension BackupFileSystem {
         let inode = try main.inode(sourceEntry)
         // Rename.1
         let renamed = try catalogue.change(
-            .powerLoss,
+            catalogue.nameDurability,
             .rename(
                 from: source, to: target, noReplace: noReplace, sourceInode: inode,
                 now: currentTime()))
         guard let intent = renamed.intent else { return }
+        // What a power cut takes of it, the next start can take back in main, or fetch.
+        if !renamed.moved.mayBeRenamedBack || renamed.replaced?.mayBeRenamedBack == false {
+            try catalogue.waitUntilDurable()
+        }
         // Rename.2
         do throws(FileSystemError) {
             try reach("rename.row")

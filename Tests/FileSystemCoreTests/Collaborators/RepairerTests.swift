@@ -106,6 +106,63 @@ struct RepairerTests {
         }
     }
 
+    @Test(
+        "I6: renames that main has followed and the power cut took from the catalogue are taken back, without a request"
+    )
+    func lostRenames() async throws {
+        try await Workbench.run { bench in
+            for (index, name) in ["a", "b", "c", "d", "e"].enumerated() {
+                _ = try await bench.storedFile(name, photo(index))
+            }
+            func move(_ from: String, _ to: String) {
+                #expect(Glibc.rename(bench.path + "/" + from, bench.path + "/" + to) == 0)
+            }
+            let inodes = try ["a", "c", "d", "e"].map { try bench.inode($0) }
+            // Over a file that backup has; into a new directory; two that change their names by a third.
+            move("a", "b")
+            #expect(mkdir(bench.path + "/new", 0o755) == 0)
+            move("c", "new/c")
+            move("d", "x")
+            move("e", "d")
+            move("x", "e")
+            bench.memory.forgetRequests()
+            try bench.repairer.repair(mainMayBeTorn: true)
+            #expect(bench.memory.requests.isEmpty)
+            #expect(bench.mainBytes("a") == photo(0) && bench.mainBytes("b") == nil && bench.mainBytes("c") == photo(2))
+            #expect(try bench.inode("a") == inodes[0] && bench.inode("c") == inodes[1])
+            #expect(try bench.catalogue.lookup(Dentry(.root, bytes("new")))?.kind == .directory)
+            #expect(access(bench.path + "/new/c", F_OK) != 0)
+            // Of the circle one is where it belongs, and what was in its way comes back from backup.
+            let circle = try (bench.inode("d"), bench.inode("e"))
+            #expect(circle == (inodes[2], 0) || circle == (0, inodes[3]))
+            #expect(try bench.catalogue.setAside(after: 0, limit: 9).count == 1)
+            for (index, name) in ["a", "b", "c", "d", "e"].enumerated() {
+                let row = try #require(try bench.catalogue.lookup(Dentry(.root, bytes(name))))
+                let file = try bench.use(row.id)
+                if try bench.inode(name) == 0 { try await bench.recoverer.recover(file) }
+                bench.files.release(file)
+                #expect(bench.mainBytes(name) == photo(index))
+            }
+        }
+    }
+
+    @Test("I6: a recovered copy whose row the power cut took, renamed since: its time tells whose it is")
+    func lostRenameOfRecovered() async throws {
+        try await Workbench.run { bench in
+            let file = try await bench.storedFile("a", photo(1))
+            let seconds = timespec(
+                tv_sec: time_t(file.modified / 1_000_000_000), tv_nsec: Int(file.modified % 1_000_000_000))
+            let descriptor = open(bench.path + "/t", O_WRONLY | O_CREAT, 0o600)
+            #expect(write(descriptor, photo(1), photo(1).count) == photo(1).count)
+            #expect(futimens(descriptor, [seconds, seconds]) == 0)
+            close(descriptor)
+            #expect(unlink(bench.path + "/a") == 0)
+            try bench.repairer.repair(mainMayBeTorn: true)
+            #expect(bench.mainBytes("a") == photo(1) && bench.mainBytes("t") == nil)
+            #expect(try bench.catalogue.lookup(Dentry(.root, bytes("t"))) == nil)
+        }
+    }
+
     @Test("I4: after a power cut what no close has acknowledged is set aside, and the version in backup is the file")
     func torn() async throws {
         try await Workbench.run { bench in

@@ -44,7 +44,7 @@ class Model:
     def syncs(self, op):
         """Whether everything before the operation, and itself, survives a power cut once it has succeeded."""
         if op["op"] == "rename":
-            return self.names.get(op["to"]) is not self.names[op["path"]]
+            return self.names[op["path"]].kind != "file" and self.names.get(op["to"]) is not self.names[op["path"]]
         return op["op"] in ("write", "exchange", "link")
 
     def apply(self, op):

@@ -11,14 +11,19 @@ extension Repairer {
     func repairNames() throws(FileSystemError) {
         let checkpoint = try catalogue.setting(Setting.checkpoint).flatMap { Nanoseconds($0) } ?? 0
         var unlinked: [Place] = []
+        var strays = StrayFiles()
+        var changed: [ResourceID] = []
         for row in try catalogue.directories() {
             let directory = try tree.directory(row.id)
             let modified = Nanoseconds(try directory.status().st_mtim)
             guard max(row.changed, modified) >= checkpoint else { continue }
-            unlinked += try repairNames(in: row.id, directory)
-            try doubtCopies(in: row.id, directory, since: checkpoint)
+            unlinked += try repairNames(in: row.id, directory, &strays)
+            changed.append(row.id)
             pass("repair.directory")
         }
+        try returnStrays(strays)
+        for found in strays.unknown { try settleUnknown(found) }
+        for id in changed { try doubtCopies(in: id, try tree.directory(id), since: checkpoint) }
         // When no wrong file has one of the names any more. Without a main copy a recovery gives it all of them.
         for place in unlinked { try tree.link(place.resource, place.dentry) }
     }
@@ -30,20 +35,23 @@ extension Repairer {
     }
 
     /// Returns the names that files with others lack.
-    private func repairNames(in id: ResourceID, _ directory: Descriptor) throws(FileSystemError) -> [Place] {
+    private func repairNames(
+        in id: ResourceID, _ directory: Descriptor, _ strays: inout StrayFiles
+    ) throws(FileSystemError) -> [Place] {
         let rows = try catalogue.list(id, after: 0, limit: .max)
         var missing: [[UInt8]: Resource] = [:]
         for row in rows { missing[row.name] = row.resource }
         for entry in try main.entries(in: directory) {
             if id == .root, entry.name == MainStorage.reservedName { continue }
             guard let row = missing[entry.name] else {
-                try settleUnknown(entry, in: id, directory)
+                strays.found(entry, in: id)
                 continue
             }
             if try isAnother(entry, directory, row) {
                 try tree.clearTheWay(try MainEntry(directory, entry.name))
             } else {
                 missing[entry.name] = nil
+                strays.found(entry, in: id, insteadOf: row)
             }
         }
         var unlinked: [Place] = []
@@ -61,6 +69,7 @@ extension Repairer {
                 _ = try catalogue.change(
                     .processCrash, .delete(Dentry(id, name), directory: false, now: currentTime()))
             case .file:
+                strays.lacks(row, Dentry(id, name))
                 if row.linkCount > 1 { unlinked.append(Place(resource: row.id, dentry: Dentry(id, name))) }
             }
         }
@@ -111,9 +120,10 @@ extension Repairer {
     /// something that came behind the mount.
     ///
     /// Nothing tells the last two apart, so both get their rows.
-    private func settleUnknown(
-        _ entry: MainStorage.Entry, in id: ResourceID, _ directory: Descriptor
-    ) throws(FileSystemError) {
+    private func settleUnknown(_ found: StrayFiles.Unknown) throws(FileSystemError) {
+        let (entry, id, directory) = (found.entry, found.directory, try tree.directory(found.directory))
+        // A file that was given back.
+        guard try main.inode(try MainEntry(directory, entry.name)) == entry.attributes.inode else { return }
         guard let deleted = try deletedResource(entry, in: id) else {
             logger.warning(
                 "something in main that the catalogue does not know was taken over",
