@@ -92,7 +92,9 @@ struct CostTests {
                 try await system.core.flush(handle)
                 system.core.close(handle)
             }
-            try await check("rename of a file that backup has", &table, system) { try system.rename("d/a.jpg", "d/b.jpg") }
+            try await check("rename of a file that backup has", &table, system) {
+                try system.rename("d/a.jpg", "d/b.jpg")
+            }
             try await check("mkdir", &table, system) { _ = try system.makeDirectory("d/e") }
             try await check("read of a lost file", &table, system) {
                 try system.lose("d/first.jpg")
