@@ -100,8 +100,14 @@ class Mount(System):
         self.come()
 
     def lose_copies(self, name):
-        """Removes the copies on this machine while it is not mounted: a peer's whole cache."""
-        run(["rm", "-rf", f"{self.root}/cache"])
+        """Takes the copies on this machine away while it is not mounted: a peer's whole cache."""
+        if os.path.exists(f"{self.root}/cache"):
+            os.rename(f"{self.root}/cache", self.new_place_for_lost())
+
+    def new_place_for_lost(self):
+        """Where copies go. ext4 takes long to make files where many were removed within the last minute."""
+        os.makedirs(f"{self.root}/lost", exist_ok=True)
+        return f"{self.root}/lost/{len(os.listdir(f'{self.root}/lost'))}"
 
 
 class BackupFSS3(Mount):
@@ -128,7 +134,9 @@ class BackupFSS3(Mount):
         run([self.tools.executable, "sync", self.mount], self.tools.limit)
 
     def lose_copies(self, name):
-        run(["find", f"{self.root}/main/{name}", "-type", "f", "-delete"])
+        place = self.new_place_for_lost()
+        os.mkdir(place)
+        run(["find", f"{self.root}/main/{name}", "-type", "f", "-exec", "mv", "-t", place, "{}", "+"])
 
 
 class BackupFSDirectory(BackupFSS3):

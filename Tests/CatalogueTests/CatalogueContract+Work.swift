@@ -11,12 +11,12 @@ extension CatalogueContract {
         let catalogue = subject.catalogue
         let file = try subject.stored("a", version: "v1")
         // A live file's versions are nobody's to hand over, and it has a main copy.
-        try catalogue.change(.processCrash, .handOverVersions(of: file.id, now: 5))
+        try catalogue.change(.processCrash, .handOverVersions(of: [file.id], now: 5))
         try catalogue.change(.processCrash, .markDeletedNotInMain(file.id, isDone: false))
         #expect(try catalogue.row(file.id) == file && subject.removals().isEmpty)
         try subject.delete("a", now: 200)
         #expect(try await subject.leftovers().map(\.reason) == [.deletedButStored])
-        try catalogue.change(.processCrash, .handOverVersions(of: file.id, now: 201))
+        try catalogue.change(.processCrash, .handOverVersions(of: [file.id], now: 201))
         // I15: the journal has not told it yet.
         let early = try catalogue.dueRemovals(now: 201, limit: 9)
         #expect(try early.isEmpty && catalogue.nextDueRemoval() == nil)
@@ -44,7 +44,7 @@ extension CatalogueContract {
         try subject.begin("v4", of: live, content: 2)
         let deleted = try subject.stored("b", version: "v5")
         try subject.delete("b", now: 250)
-        try catalogue.change(.processCrash, .handOverVersions(of: deleted.id, now: 251))
+        try catalogue.change(.processCrash, .handOverVersions(of: [deleted.id], now: 251))
         let failures = try ["v1", "v3", "v5"].map {
             RemovalFailure(
                 version: try #require(try catalogue.version(VersionID($0))), error: "\($0) is held", next: 900)

@@ -134,7 +134,7 @@ struct DeleteTests {
             try system.core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.markMainCopy(old, inode: before.mainInode, modified: before.mainModified)
             }
-            await system.core.remover.finishDelete(try system.row(old))
+            await system.core.remover.finishDeletes([try system.row(old)])
             try system.commitRecords()
             #expect(!(try system.row(old).inMain))
             #expect(system.inMain("a.jpg") == photo(2))

@@ -37,7 +37,7 @@ struct FileNameTests {
             try system.core.catalogue.change(.powerLoss) { writer throws(CatalogueError) in
                 try writer.run("UPDATE resource SET deleted_name = ? WHERE id = ?", [Data(name), id.rawValue])
             }
-            await system.core.remover.finishDelete(try system.row(id))
+            await system.core.remover.finishDeletes([try system.row(id)])
             try system.commitRecords()
             #expect(FileManager.default.fileExists(atPath: victim))
             #expect(system.core.counters.now.removalsFailed == 1)

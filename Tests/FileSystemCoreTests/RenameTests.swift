@@ -161,7 +161,7 @@ struct RenameTests {
             // As when it looks just between Rename.1 and the end of Rename.2.
             let renamed = try system.recordRename("a.jpg", "b.jpg")
             let replaced = try #require(renamed.replaced)
-            await core.remover.finishDelete(try system.row(replaced.id))
+            await core.remover.finishDeletes([try system.row(replaced.id)])
             try system.commitRecords()
             try core.catalogue.change(.processCrash) { writer throws(CatalogueError) in
                 try writer.undoRename(

@@ -169,6 +169,7 @@ final class TestFileSystem: Sendable {
     func settle(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         try commitRecords()
         try await eventually("nothing is left to do", sourceLocation: sourceLocation) {
+            core.catalogue.work.wake()
             let status = try await core.operatorDesk.status()
             return status.pending.uploads == 0 && status.pending.removals == 0 && status.leftovers == 0
         }

@@ -118,7 +118,7 @@ extension BackupFileSystem {
 
     /// Deletes a name of a file or link, and with its last one the resource; or an empty directory.
     ///
-    /// Delete.1 and Delete.2, then main (Delete.3, Delete.4); backup follows in the background (Delete.5,
+    /// Delete.1 and Delete.2, then main (Delete.3); Delete.4 and backup follow in the background (Delete.5,
     /// Delete.6). Succeeds whatever the storages do (Delete.7).
     package func remove(_ dentry: Dentry, directory: Bool) throws(FileSystemError) {
         try dentry.checkLength()
@@ -135,7 +135,8 @@ extension BackupFileSystem {
                 remover.removeFromMain(deleted.row, dentry, intent: deleted.intent)
             }
         }
-        catalogue.work.wake()
+        // Its versions are handed over with those of what is deleted next.
+        catalogue.work.wakeSoon()
     }
 
     private func isInMainAlone(_ row: Resource) -> Bool { row.kind == .file && (row.needsUpload || !row.inBackup) }

@@ -81,10 +81,14 @@ package struct LocalFile: Sendable {
         return memcmp(start, start + 1, bytes.count - 1) == 0
     }
 
-    /// Cuts the file to `length` bytes (ftruncate(2)).
+    /// Gives the file `length` bytes (ftruncate(2)); one that has them is left alone.
+    ///
+    /// ext4 writes a file out when it is closed after an ftruncate to nothing, and so keeps whoever made it waiting.
     ///
     /// Throws `.localFile`.
     package func truncate(to length: Int64) throws(ObjectStoreError) {
+        var status = stat()
+        if fstat(descriptor, &status) == 0, status.st_size == off_t(length) { return }
         while ftruncate(descriptor, off_t(length)) != 0 {
             guard errno == EINTR else { throw .localFile(errno: errno) }
         }

@@ -32,7 +32,7 @@ struct RemoverTests {
             let deleted = try bench.row(stored.id)
             unlink(bench.path + "/a")
             let newer = try bench.newFile("a", photo(2))
-            await bench.remover.finishDelete(deleted)
+            await bench.remover.finishDeletes([deleted])
             #expect(bench.mainBytes("a") == photo(2))
             #expect(try !bench.row(stored.id).inMain && bench.row(newer.id).inMain)
         }
@@ -156,7 +156,7 @@ struct RemoverTests {
 extension Workbench {
     /// Delete.3 to Delete.5 of a deleted resource, until they are on record.
     fileprivate func finishDelete(_ id: ResourceID) async throws {
-        await remover.finishDelete(try row(id))
+        await remover.finishDeletes([try row(id)])
         try commitRecords()
     }
 }

@@ -33,14 +33,20 @@ extension CatalogueChange where Outcome == Void {
         }
     }
 
-    /// Delete.5: a deleted resource's versions go to the removal of versions.
-    package static func handOverVersions(of id: ResourceID, now: Nanoseconds) -> Self {
+    /// Delete.4 and Delete.5: main does not have those of `gone` any more, and the versions of all deleted resources among
+    /// `ids` go to the removal of versions.
+    package static func handOverVersions(
+        of ids: [ResourceID], gone: Set<ResourceID> = [], now: Nanoseconds
+    ) -> Self {
         Self { transaction throws(CatalogueError) in
-            // A rename that main could not follow has given it its name back.
-            guard let row = try transaction.reader.resource(id), row.status == .deleted else { return }
-            try transaction.abandonVersions(of: id, now: now)
-            // What main would not let go is tried again when it is due.
-            if !row.inMain { try transaction.settle(id) }
+            for id in ids {
+                // A rename that main could not follow has given it its name back.
+                guard let row = try transaction.reader.resource(id), row.status == .deleted else { continue }
+                if gone.contains(id) { try transaction.markDeletedNotInMain(id) }
+                try transaction.abandonVersions(of: id, now: now)
+                // What main would not let go is tried again when it is due.
+                if !row.inMain || gone.contains(id) { try transaction.settle(id) }
+            }
         }
     }
 

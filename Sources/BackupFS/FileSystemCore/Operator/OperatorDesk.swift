@@ -189,7 +189,7 @@ final class OperatorDesk: FileSystemOperator, StorageStep {
                 try await uploader.backUp(file, deadline: settings.deadline(size: tree.size(file, row)))
                 return true
             case .deletedButStored, .supersededVersion, .abandonedVersion:
-                if row.status == .deleted { await remover.finishDelete(row) }
+                if row.status == .deleted { await remover.finishDeletes([row]) }
                 try await journal.tellRemovals()
                 let versions = try catalogue.unwantedVersions(of: row.id)
                 let succeeded = await remover.removeVersions(versions.map { ($0, 0) })

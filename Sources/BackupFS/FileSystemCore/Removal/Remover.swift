@@ -6,6 +6,7 @@ import Catalogue
 import Glibc
 import Logging
 import ObjectStorage
+import Synchronization
 
 /// Removes what was deleted from both storages.
 final class Remover: StorageStep {
@@ -14,6 +15,8 @@ final class Remover: StorageStep {
     let intents: IntentKeeper
     private let counters: Counters
     private let logger: Logger
+    /// Deleted files that main does not have any more, and whose rows do not say so yet.
+    private let gone = Mutex<Set<ResourceID>>([])
 
     init(
         storages: Storages, claim: PrefixClaim, intents: IntentKeeper, counters: Counters, logger: Logger
@@ -25,7 +28,7 @@ final class Remover: StorageStep {
         self.logger = logger
     }
 
-    /// Delete.3 and Delete.4.
+    /// Delete.3, and Delete.4 of what is no file.
     ///
     /// The caller holds the tree lock and the directory's lock. `intent` says that the resource lives on under another name.
     func removeFromMain(_ row: Resource, _ dentry: Dentry, intent: Int64? = nil) {
@@ -44,10 +47,10 @@ final class Remover: StorageStep {
             }
             pass("unlink.main")
             if let intent { return intents.noteFollowed(.name(intent)) }
-            catalogue.record("Delete.4", .markDeletedNotInMain(row.id, isDone: row.kind != .file))
+            noteGone(row)
         } catch .catalogue(.noSuchResource) {
             // The directory itself was deleted since: main has nothing of it any more.
-            catalogue.record("Delete.4", .markDeletedNotInMain(row.id, isDone: false))
+            if intent == nil { gone.withLock { _ = $0.insert(row.id) } }
         } catch {
             counters.add(\.removalsFailed)
             logger.error(
@@ -61,28 +64,61 @@ final class Remover: StorageStep {
         }
     }
 
-    /// What a deleted resource still needs: its main copy removed, its version handed to the removal of versions.
-    func finishDelete(_ row: Resource) async {
-        // A program still reads it, and may need backup for that.
-        guard files.peek(row.id) == nil else { return postpone(row.id) }
-        // A rename deleted it, and main may refuse that: then it lives again.
-        let isUndecided = try? catalogue.isBeingReplaced(row.id)
-        guard isUndecided == false else { return postpone(row.id) }
-        if row.inMain {
+    /// A file's row is told with the handing over of its versions, many in one transaction; nothing else is left to do for
+    /// anything else.
+    private func noteGone(_ row: Resource) {
+        guard row.kind == .file else {
+            return catalogue.record("Delete.4", .markDeletedNotInMain(row.id, isDone: true))
+        }
+        gone.withLock { _ = $0.insert(row.id) }
+    }
+
+    /// What deleted resources still need: their main copies removed, their versions handed to the removal of versions, all in
+    /// one transaction.
+    func finishDeletes(_ rows: [Resource]) async {
+        var ready: [Resource] = []
+        var early: [ResourceID] = []
+        for row in rows {
+            // A program still reads it, and may need backup for that; or a rename deleted it, and main may refuse that: then
+            // it lives again.
+            let mayLive = files.peek(row.id) != nil || (try? catalogue.isBeingReplaced(row.id)) != false
+            if mayLive { early.append(row.id) } else { ready.append(row) }
+        }
+        for row in ready where row.inMain && !gone.withLock({ $0.contains(row.id) }) {
+            let location = try? catalogue.deletedLocation(of: row.id)
+            guard let location else {
+                early.append(row.id)
+                continue
+            }
             tree.lock.shared {
-                let location = try? catalogue.deletedLocation(of: row.id)
-                guard let location else { return postpone(row.id) }
                 tree.directories.with(location.parent) {
                     removeFromMain(row, Dentry(location.parent, location.name))
                 }
             }
         }
         pass("remove.main")
-        catalogue.recordWork("Delete.5", .handOverVersions(of: row.id, now: currentTime()))
+        if !early.isEmpty {
+            catalogue.record("Delete.3", .postpone(early, until: currentTime() + 1_000_000_000))
+        }
+        await handOver(ready.map(\.id).filter { !early.contains($0) })
     }
 
-    private func postpone(_ id: ResourceID) {
-        catalogue.record("Delete.3", .postpone([id], until: currentTime() + 1_000_000_000))
+    private func handOver(_ ids: [ResourceID]) async {
+        guard !ids.isEmpty else { return }
+        let gone = gone.withLock { gone in
+            let known = gone.intersection(ids)
+            gone.subtract(known)
+            return known
+        }
+        do throws(FileSystemError) {
+            try await catalogue.changeLater(.processCrash, .handOverVersions(of: ids, gone: gone, now: currentTime()))
+            catalogue.work.wake()
+        } catch {
+            self.gone.withLock { $0.formUnion(gone) }
+            counters.add(\.catalogueFailures)
+            logger.error(
+                "the catalogue could not record that files are gone from main", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Delete.5 and Delete.6 for versions that are superseded or deleted; false if one of them is still there.

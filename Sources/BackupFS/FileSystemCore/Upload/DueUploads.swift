@@ -41,7 +41,9 @@ final class DueUploads: StorageStep {
         await withDiscardingTaskGroup { group in
             while !task.isStopped {
                 let failures = counters.now.catalogueFailures
-                for row in dueResources() {
+                let (deleted, due) = dueResources()
+                if !deleted.isEmpty { await remover.finishDeletes(deleted) }
+                for row in due {
                     group.addTask(executorPreference: BlockingExecutor.shared) { [self] in
                         await settle(row)
                         slots.free(row.id)
@@ -67,23 +69,25 @@ final class DueUploads: StorageStep {
     /// With the store down one request at a time asks whether it is back.
     private var width: Int { health.isReachable ? settings.backgroundTransfers : 1 }
 
-    /// Rows with work that is due, each with a slot taken.
-    private func dueResources() -> [Resource] {
+    /// Rows with work that is due: what was deleted, and others, each with a slot taken.
+    private func dueResources() -> (deleted: [Resource], others: [Resource]) {
         let width = width
-        guard !slots.state(width: width).isFull else { return [] }
+        guard !slots.state(width: width).isFull else { return ([], []) }
         let now = currentTime()
-        let due = try? catalogue.dueResources(now: now, limit: Self.candidates + settings.backgroundTransfers)
-        guard let due, !due.isEmpty else { return [] }
+        let found = try? catalogue.dueResources(now: now, limit: Self.candidates + settings.backgroundTransfers)
+        guard let found, !found.isEmpty else { return ([], []) }
+        let due = found.filter { $0.resource.status != .deleted }
         let items = due.map { item in
             BackgroundSlots.Item(
                 id: item.resource.id, isSlow: item.attempts > 1 || knownSize(item.resource) >= Self.slowSize)
         }
         let chosen = Set(slots.take(items, width: width))
-        return due.map(\.resource).filter { chosen.contains($0.id) }
+        let deleted = found.map(\.resource).filter { $0.status == .deleted }
+        return (deleted, due.map(\.resource).filter { chosen.contains($0.id) })
     }
 
     private func knownSize(_ row: Resource) -> Int64 {
-        guard row.kind == .file, row.status != .deleted else { return 0 }
+        guard row.kind == .file else { return 0 }
         return tree.size(files.peek(row.id), row)
     }
 
@@ -120,7 +124,6 @@ final class DueUploads: StorageStep {
 
     /// Does what one resource needs.
     private func settle(_ row: Resource) async {
-        if row.status == .deleted { return await remover.finishDelete(row) }
         guard row.kind == .file, row.needsUpload else {
             return catalogue.record("Background", .settle(row.id))
         }
