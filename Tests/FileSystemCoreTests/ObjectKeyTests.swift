@@ -68,7 +68,7 @@ struct ObjectKeyTests {
                 }
                 if path.count == 1 {
                     let encoded = try #require(attributes.metadata["backupfs-path"])
-                    #expect(Self.decoded(encoded) == name)
+                    #expect(Self.decoded(encoded) == TemporaryName.final(of: name))
                 }
             }
         }
@@ -134,7 +134,7 @@ struct ObjectKeyTests {
         let version = Version(
             id: version, resource: row.id, key: "", size: 0, sha256: [UInt8](repeating: 0xff, count: 32),
             state: .uploading)
-        return ObjectMetadata.make(row, path: path, version: version, modified: -1)
+        return ObjectMetadata.make(row, path: path, version: version, modified: -1, file: -1)
     }
 
     private static func decoded(_ text: String) -> [UInt8] {

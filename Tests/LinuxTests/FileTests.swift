@@ -43,6 +43,23 @@ import Testing
         #expect(try SmallFile.read(folder.file("empty", []), longest: 100) == [])
     }
 
+    @Test func renamesWithoutReplacing() throws {
+        let folder = try Folder()
+        let number = folder.descriptor.number
+        for way in [renameExclusively, renameKeeping, renameWithoutFlags] {
+            try folder.file("a", [1])
+            try folder.file("b", [2])
+            #expect(mkdirat(number, "d", 0o700) == 0)
+            #expect(way(number, "a", number, "b") == -1 && errno == EEXIST)
+            #expect(way(number, "d", number, "b") == -1 && errno == EEXIST)
+            #expect(way(number, "a", number, "c") == 0 && way(number, "d", number, "e") == 0)
+            #expect(way(number, "none", number, "f") == -1 && errno == ENOENT)
+            #expect(try Set(folder.descriptor.names().map { String(decoding: $0, as: UTF8.self) }) == ["b", "c", "e"])
+            for name in ["b", "c"] { unlinkat(number, name, 0) }
+            unlinkat(number, "e", AT_REMOVEDIR)
+        }
+    }
+
     @Test func refusesALongerFile() throws {
         let folder = try Folder()
         let path = try folder.file("a", [UInt8](repeating: 7, count: 101))

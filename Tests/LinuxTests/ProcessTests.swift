@@ -1,5 +1,6 @@
 // Starting programs, and bytes as text.
 
+import Foundation
 import Glibc
 import Linux
 import Testing
@@ -28,6 +29,22 @@ import Testing
         let open = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).split(whereSeparator: \.isWhitespace)
         // The standard three, the directory that is listed, and the pipe at 3 if that is its place.
         #expect(open == [number == 3 ? "5" : "4"])
+    }
+
+    @Test func knowsTheProcessOfAThread() async {
+        #expect(processID(ofThread: getpid()) == getpid())
+        let known = await withCheckedContinuation { continuation in
+            // Not the process's first thread; the link is PROCESS/task/THREAD.
+            Thread {
+                var link = [CChar](repeating: 0, count: 64)
+                let count = readlink("/proc/thread-self", &link, link.count)
+                let text = String(decoding: link.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                let thread = text.split(separator: "/").last.flatMap { Int32($0) } ?? 0
+                continuation.resume(returning: (thread, processID(ofThread: thread)))
+            }.start()
+        }
+        #expect(known.0 != getpid() && known.1 == getpid())
+        for nobody: Int32 in [0, -1, .max] { #expect(processID(ofThread: nobody) == nil) }
     }
 
     @Test func killsAGroupAtTheDeadline() throws {

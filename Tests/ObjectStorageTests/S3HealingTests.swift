@@ -190,12 +190,15 @@ struct S3HealingTests {
         "A key that was changed in its file heals without a remount",
         arguments: [
             "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired",
+            "AccessDenied", "SomethingNew", "401",
         ])
     func rotation(_ code: String) async throws {
         let good = Mutex("OLD")
         try await Self.with { request in
             let isGood = request.headers["authorization"]?.contains("Credential=\(good.withLock { $0 })/") == true
-            return isGood ? .reply(200, body: CannedS3.listing) : .reply(403, body: Self.error(code))
+            let refusal: CannedServer.Answer =
+                code == "401" ? .reply(401, body: Array("a proxy spoke".utf8)) : .reply(403, body: Self.error(code))
+            return isGood ? .reply(200, body: CannedS3.listing) : refusal
         } _: { store, server, home in
             try await CannedS3.put(store)
             good.withLock { $0 = "NEW" }

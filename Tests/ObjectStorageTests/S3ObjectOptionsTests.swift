@@ -48,6 +48,13 @@ struct S3ObjectOptionsTests {
             Self.names(try Self.options(StoreOptions(encryption: .keyService(keyID: "k/1"))).creationHeaders)
                 == ["sse": "aws:kms", "sse-aws-kms-key-id": "k/1"])
         #expect(throws: StoreConfigurationError.self) { try Self.options(StoreOptions(storageClass: "A\r\nB: c")) }
+        for archive in ["GLACIER", "DEEP_ARCHIVE", "deep_archive"] {
+            let failure = #expect(throws: StoreConfigurationError.self) {
+                try Self.options(StoreOptions(storageClass: archive))
+            }
+            #expect(failure.map { "\($0)" }?.contains("a lost file could not be fetched") == true)
+        }
+        #expect(throws: Never.self) { try Self.options(StoreOptions(storageClass: "GLACIER_IR")) }
         #expect(throws: StoreConfigurationError.self) { try Self.options(StoreOptions(partSize: 1 << 20)) }
         #expect(throws: StoreConfigurationError.self) { try Self.options(StoreOptions(partSize: 6 << 30)) }
         #expect(throws: StoreConfigurationError.self) { try Self.options(StoreOptions(bandwidthLimit: 100)) }

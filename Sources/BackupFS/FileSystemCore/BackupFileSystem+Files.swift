@@ -15,6 +15,12 @@ extension BackupFileSystem {
         /// file, so no read would bring it back, or tell that no storage has it. With `isUndecided` main has lost what backup
         /// may have got or not: what is known of its size is a guess.
         case mustPrepare(FileHandle, isUndecided: Bool)
+
+        package var handle: FileHandle {
+            switch self {
+            case .ready(let handle), .mustPrepare(let handle, _): handle
+            }
+        }
     }
 
     /// Opens a file (Read.1 and Read.2).
@@ -238,6 +244,13 @@ extension BackupFileSystem {
         }
         let size = (try? handle.file.descriptor?.status().st_size) ?? 0
         try await uploader.backUp(handle.file, deadline: settings.deadline(size: Int64(size)))
+    }
+
+    /// Whether a thread's close of a handle has nothing to answer for: its process has only inherited the descriptor.
+    ///
+    /// Where the file is mapped for writing nobody can tell.
+    package func isBystander(_ thread: Int32, _ handle: FileHandle) -> Bool {
+        handle.file.content { $0.mappedCopy } == nil && handle.isBystander(thread)
     }
 
     /// Whether backup has all that the file holds.

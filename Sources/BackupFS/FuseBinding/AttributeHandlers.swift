@@ -19,7 +19,7 @@ enum AttributeHandlers {
         _ raw: fuse_req_t?, _ inode: fuse_ino_t, _ status: UnsafeMutablePointer<stat>?, _ toSet: Int32,
         _ info: UnsafeMutablePointer<fuse_file_info>?
     ) {
-        serve(raw) { (server, _) throws(FileSystemError) in
+        serve(raw) { (server, request) throws(FileSystemError) in
             guard let status = status?.pointee else { return .now(.failure(errno: EINVAL)) }
             let fileSystem = server.fileSystem
             let id = ResourceID(inode)
@@ -30,6 +30,7 @@ enum AttributeHandlers {
             let size = Int64(status.st_size)
             // ftruncate(2): the close backs it up. Without a main copy there is something to fetch first.
             if let handle = info?.pointee.handle {
+                handle.used(by: request.caller.pid)
                 if fileSystem.isReadyForChange(handle.file) || size == 0 {
                     try fileSystem.truncateOpen(handle, to: size)
                     return .now(.attributes(try fileSystem.setAttributes(id, changes)))

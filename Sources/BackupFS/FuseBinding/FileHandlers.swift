@@ -15,6 +15,7 @@ enum FileHandlers {
                 Dentry(ResourceID(parent), bytes(name)), newAttributes(mode, request))
             // Whatever its flags say: the answer to CREATE names no backing file.
             _ = try hasEntered(made.handle, OpenAccess(reads: false, writes: true), server.fileSystem)
+            made.handle.used(by: request.caller.pid)
             return .now(.created(made.attributes, made.handle))
         }
     }
@@ -26,6 +27,8 @@ enum FileHandlers {
             // For every other change of a content the kernel asks for this itself.
             if truncating, request.caller.uid != 0 { try fileSystem.clearSetID(ResourceID(inode)) }
             let opened = try fileSystem.open(ResourceID(inode), writing: isWriting(info), truncating: truncating)
+            // Now: whoever is answered later may be gone by then.
+            opened.handle.used(by: request.caller.pid)
             let notifications = server.notifications
             let access = access(info)
             if case .ready(let handle) = opened, notifications?.isAbout(handle.file.id) != true,
@@ -114,6 +117,11 @@ enum FileHandlers {
             guard let handle = info?.pointee.handle, let buffer else { return .now(.failure(errno: EBADF)) }
             let fileSystem = server.fileSystem
             let size = fuse_buf_size(buffer)
+            if info?.pointee.writepage != 0 {
+                handle.usedThroughMapping()
+            } else {
+                handle.used(by: request.caller.pid)
+            }
             // What passes the kernel's page cache the kernel neither syncs nor takes set-id bits for (O_SYNC has O_DSYNC's bit).
             let isDirect = handle.mode != .cached
             if isDirect, request.caller.uid != 0 { try server.clearSetID(handle.file.id) }
@@ -157,11 +165,12 @@ enum FileHandlers {
         }
     }
 
-    /// close(2): Write.4 and Write.5 before the answer.
+    /// close(2): Write.4 and Write.5 before the answer, except for who has only inherited the descriptor.
     static func flush(_ raw: fuse_req_t?, _ info: UnsafeMutablePointer<fuse_file_info>?) {
-        serve(raw) { (server, _) throws(FileSystemError) in
+        serve(raw) { (server, request) throws(FileSystemError) in
             guard let handle = info?.pointee.handle else { return .now(.failure(errno: EBADF)) }
-            return handle.isWritable ? backedUp(handle, server.fileSystem) : .now(.success)
+            let mayWait = handle.isWritable && !server.fileSystem.isBystander(request.caller.pid, handle)
+            return mayWait ? backedUp(handle, server.fileSystem) : .now(.success)
         }
     }
 

@@ -45,9 +45,10 @@ enum SpaceHandlers {
         changing changed: UnsafeMutablePointer<fuse_file_info>?,
         _ body: @escaping @Sendable (BackupFileSystem, [FileHandle]) throws(FileSystemError) -> Reply
     ) {
-        serve(raw) { (server, _) throws(FileSystemError) in
+        serve(raw) { (server, request) throws(FileSystemError) in
             let fileSystem = server.fileSystem
             let target = changed?.pointee.handle
+            target?.used(by: request.caller.pid)
             let handles = infos.compactMap { $0?.pointee.handle } + (target.map { [$0] } ?? [])
             guard handles.count == infos.count + (changed == nil ? 0 : 1) else { return .now(.failure(errno: EBADF)) }
             if handles.allSatisfy({ $0.file.descriptor != nil }),

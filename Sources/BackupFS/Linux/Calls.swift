@@ -14,10 +14,38 @@ package var timeThatStays: timespec { timespec(tv_sec: 0, tv_nsec: backupfs_utim
 package var pollPeerClosed: Int16 { backupfs_poll_peer_closed }
 
 /// Renames unless the target exists (EEXIST).
+///
+/// mergerfs, bindfs, sshfs, NFS and others do not know RENAME_NOREPLACE. There a second name is made and the first one
+/// taken away, which does not replace either; of what can have only one name it is looked whether the new one is free, so
+/// the caller keeps others from making it meanwhile.
 package func renameExclusively(
     _ from: Int32, _ name: UnsafePointer<CChar>, _ to: Int32, _ newName: UnsafePointer<CChar>
 ) -> Int32 {
+    let result = backupfs_rename_exclusive(from, name, to, newName)
+    guard result != 0, [EINVAL, ENOSYS, ENOTSUP].contains(errno) else { return result }
+    return renameWithoutFlags(from, name, to, newName)
+}
+
+/// The same with the kernel's help only: EINVAL where the file system has none to give.
+package func renameKeeping(
+    _ from: Int32, _ name: UnsafePointer<CChar>, _ to: Int32, _ newName: UnsafePointer<CChar>
+) -> Int32 {
     backupfs_rename_exclusive(from, name, to, newName)
+}
+
+/// The same without the kernel's help.
+package func renameWithoutFlags(
+    _ from: Int32, _ name: UnsafePointer<CChar>, _ to: Int32, _ newName: UnsafePointer<CChar>
+) -> Int32 {
+    if linkat(from, name, to, newName, 0) == 0 { return unlinkat(from, name, 0) }
+    // A directory, or no hard links here.
+    guard [EPERM, EMLINK, ENOSYS, ENOTSUP].contains(errno) else { return -1 }
+    var status = stat()
+    guard fstatat(to, newName, &status, AT_SYMLINK_NOFOLLOW) != 0 else {
+        errno = EEXIST
+        return -1
+    }
+    return renameat(from, name, to, newName)
 }
 
 /// Lets two names change places.

@@ -39,14 +39,25 @@ struct EnvironmentCheck {
     private func mainCheck() -> CheckReport.Check {
         do throws(PreflightFailure) {
             let mounts = (try? MountTable.current()) ?? MountTable(entries: [])
-            let places = try Preflight(main: main, mountPoint: main, mounts: mounts)
-            guard places.main.withCString({ access($0, R_OK | W_OK | X_OK) }) == 0 else {
-                throw .notUsable(places.main, SystemError("access"))
+            let main = try Preflight.main(main, mounts: mounts)
+            guard main.withCString({ access($0, R_OK | W_OK | X_OK) }) == 0 else {
+                throw .notUsable(main, SystemError("access"))
             }
-            return .init(name: "main", ok: true, detail: "\(places.main) is a directory that can be written")
+            return try featureCheck(main)
         } catch {
             return .init(name: "main", ok: false, detail: "\(error)")
         }
+    }
+
+    /// What main's file system lacks is told; only without a way to sync a mount is worth nothing.
+    private func featureCheck(_ main: BytePath) throws(PreflightFailure) -> CheckReport.Check {
+        let missing: [MainFeatures.Feature]
+        do throws(SystemError) { missing = try MainFeatures.missing(in: main) } catch { throw .notUsable(main, error) }
+        let costs = missing.map(\.cost).joined(separator: "; ")
+        return .init(
+            name: "main", ok: !missing.contains(.sync),
+            detail: "\(main) is a directory that can be written"
+                + (missing.isEmpty ? "" : ". Its file system lacks something: \(costs)"))
     }
 
     private func fuseCheck() -> CheckReport.Check {

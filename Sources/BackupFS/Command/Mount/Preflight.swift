@@ -11,14 +11,21 @@ struct Preflight: Sendable {
     /// The mount point, resolved; the main directory itself if the mount is to cover it.
     let mountPoint: BytePath
 
+    /// Resolves a main directory, wherever it is to be mounted; refuses one that cannot be used.
+    static func main(_ main: BytePath, mounts: MountTable) throws(PreflightFailure) -> BytePath {
+        let resolved = try directory(main, missing: .mainMissing(main), other: .mainNotDirectory(main))
+        if let entry = mounts.entry(containing: resolved), entry.isBackupFS {
+            throw isDead(entry.mountPoint) ? .deadMount(entry.mountPoint) : .mainIsMounted(main)
+        }
+        if let entry = mounts.entry(at: resolved), entry.isFuse, isDead(resolved) { throw .deadMount(resolved) }
+        return resolved
+    }
+
     /// Resolves both directories and refuses those that cannot be used together.
     init(main: BytePath, mountPoint: BytePath, mounts: MountTable) throws(PreflightFailure) {
-        self.main = try Self.directory(main, missing: .mainMissing(main), other: .mainNotDirectory(main))
+        self.main = try Self.main(main, mounts: mounts)
         self.mountPoint = try Self.directory(
             mountPoint, missing: .mountPointMissing(mountPoint), other: .mountPointNotDirectory(mountPoint))
-        if let entry = mounts.entry(containing: self.main), entry.isBackupFS {
-            throw Self.isDead(entry.mountPoint) ? .deadMount(entry.mountPoint) : .mainIsMounted(main)
-        }
         if let below = self.mountPoint.components(below: self.main), !below.isEmpty {
             throw .mountPointInsideMain(mountPoint: mountPoint, main: main)
         }

@@ -180,6 +180,10 @@ package final class FileHandle: Sendable {
     package let isWritable: Bool
     /// How the kernel reads and writes through it, from the moment that this was decided until it is closed.
     private let entry = Mutex<(mode: OpenMode, access: OpenAccess)?>(nil)
+    /// Whose closes have something to answer for.
+    private let users = Mutex(HandleUsers())
+    /// The thread that was the last to use it: a write by the same one has nothing to note.
+    private let lastUser = Atomic<Int32>(0)
 
     init(file: FileState, isWritable: Bool) {
         self.file = file
@@ -191,6 +195,22 @@ package final class FileHandle: Sendable {
 
     /// It was decided how the kernel reads and writes through it.
     func entered(_ mode: OpenMode, _ access: OpenAccess) { entry.withLock { $0 = (mode, access) } }
+
+    /// A thread has opened the file, or is about to change it through this open.
+    package func used(by thread: Int32) {
+        guard isWritable, lastUser.exchange(thread, ordering: .relaxed) != thread else { return }
+        users.withLock { $0.uses(thread, process: processID(ofThread:)) }
+    }
+
+    /// The file is changed through a mapping.
+    package func usedThroughMapping() { users.withLock { $0.mayBeAnybody() } }
+
+    /// Whether a close by a thread has nothing to answer for: its process has neither opened the file nor written through
+    /// this open.
+    func isBystander(_ thread: Int32) -> Bool {
+        guard thread != lastUser.load(ordering: .relaxed) else { return false }
+        return users.withLock { $0.isBystander(thread, process: processID(ofThread:)) }
+    }
 
     /// What was decided, once.
     func left() -> (mode: OpenMode, access: OpenAccess)? {

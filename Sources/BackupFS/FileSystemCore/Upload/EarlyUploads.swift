@@ -126,7 +126,8 @@ final class EarlyUploads: StorageStep {
         let stream: (any PartStream)?
         do throws(ObjectStoreError) {
             stream = try await store.beginStream(
-                version.key, ObjectMetadata.make(row, path: path, version: version, modified: modified),
+                version.key,
+                ObjectMetadata.make(row, path: path, version: version, modified: modified, file: source.number),
                 deadline: deadline)
         } catch {
             throw .backup(error)

@@ -13,7 +13,7 @@ enum ObjectKey {
     /// No key is a directory of another: only the last part has a `~`.
     static func make(path: [[UInt8]], version: VersionID, limit: Int) -> String {
         var names = path.map(clean)
-        let last = cleanName(ofTemporary: path.last ?? [])
+        let last = clean(TemporaryName.final(of: path.last ?? []))
         names.removeLast(min(1, names.count))
         let (stem, suffix) = split(last)
         let file = "\(stem.prefix(100))~\(version)\(suffix)"
@@ -24,15 +24,6 @@ enum ObjectKey {
             names.removeFirst()
         }
         return (names + [file]).joined(separator: "/")
-    }
-
-    /// rsync writes `.NAME.XXXXXX` and renames it to NAME after the close: the key says NAME.
-    private static func cleanName(ofTemporary name: [UInt8]) -> String {
-        let dot = UInt8(ascii: ".")
-        guard name.count > 8, name[0] == dot, name[name.count - 7] == dot,
-            name.suffix(6).allSatisfy({ isLetterOrDigit($0) })
-        else { return clean(name) }
-        return clean(Array(name[1..<(name.count - 7)]))
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -5,9 +5,15 @@ import ObjectStorage
 
 /// What an object says of its file, so that a bucket alone tells everything and other tools see the right thing.
 enum ObjectMetadata {
-    /// The attributes of a version's object; `path` are the names from the root down.
-    static func make(_ row: Resource, path: [[UInt8]], version: Version, modified: Nanoseconds) -> ObjectAttributes {
-        let encodedPath = percentEncoded(path.joined(separator: [UInt8(ascii: "/")]), keeping: "/")
+    /// The attributes of a version's object; `path` are the names from the root down, and `file` is open on the content.
+    ///
+    /// A temporary name is given as the final one, where it tells that.
+    static func make(
+        _ row: Resource, path: [[UInt8]], version: Version, modified: Nanoseconds, file: Int32
+    ) -> ObjectAttributes {
+        let name = TemporaryName.final(of: path.last ?? [])
+        let encodedPath = percentEncoded(
+            (path.dropLast() + [name]).joined(separator: [UInt8(ascii: "/")]), keeping: "/")
         var metadata = [
             "mode": "\(UInt32(S_IFREG) | row.mode)",
             "uid": "\(row.uid)",
@@ -21,7 +27,7 @@ enum ObjectMetadata {
         if let point = version.point { metadata["backupfs-seq"] = "\(point)" }
         // S3 allows 2 KB of metadata in all; a longer path is in the journal only.
         if encodedPath.utf8.count <= 1500 { metadata["backupfs-path"] = encodedPath }
-        return ObjectAttributes(contentType: contentType(path.last ?? []), metadata: metadata)
+        return ObjectAttributes(contentType: ContentType.of(name, file: file), metadata: metadata)
     }
 
     /// Seconds since 1970 with nine digits of fraction, as s3fs reads them.
@@ -41,19 +47,4 @@ enum ObjectMetadata {
         let (sum, isLarger) = product.addingReportingOverflow(fraction)
         return isLarge || isLarger ? nil : sum
     }
-
-    private static func contentType(_ name: [UInt8]) -> String {
-        let lower = String(decoding: name, as: UTF8.self).lowercased()
-        let suffix = lower.split(separator: ".").dropFirst().last.map(String.init) ?? ""
-        return contentTypes[suffix] ?? "application/octet-stream"
-    }
-
-    private static let contentTypes = [
-        "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp",
-        "heic": "image/heic", "heif": "image/heif", "avif": "image/avif", "tif": "image/tiff", "tiff": "image/tiff",
-        "bmp": "image/bmp", "svg": "image/svg+xml", "dng": "image/x-adobe-dng", "mp4": "video/mp4",
-        "mov": "video/quicktime", "mkv": "video/x-matroska", "webm": "video/webm", "pdf": "application/pdf",
-        "json": "application/json", "txt": "text/plain", "html": "text/html", "xml": "application/xml",
-        "zip": "application/zip",
-    ]
 }

@@ -141,7 +141,8 @@ final class Uploader: StorageStep {
                 .file(
                     descriptor: reading.source.number, length: reading.size, digests: reading.digests,
                     after: isOnRecord),
-                ObjectMetadata.make(row, path: path, version: version, modified: reading.seen.modified),
+                ObjectMetadata.make(
+                    row, path: path, version: version, modified: reading.seen.modified, file: reading.source.number),
                 deadline: deadline)
         }
         switch delivery {

@@ -99,11 +99,7 @@ struct DirectoryTree: Sendable {
     func moveExclusively(
         _ from: Descriptor, _ name: String, to target: Descriptor, _ newName: String
     ) throws(DirectoryFailure) {
-        if renameExclusively(from.number, name, target.number, newName) == 0 { return }
-        // Some network file systems have no RENAME_NOREPLACE; a hard link does not replace either.
-        guard errno == EINVAL || errno == ENOSYS else { throw .last }
-        guard linkat(from.number, name, target.number, newName, 0) == 0 else { throw .last }
-        unlinkat(from.number, name, 0)
+        guard renameExclusively(from.number, name, target.number, newName) == 0 else { throw .last }
     }
 }
 

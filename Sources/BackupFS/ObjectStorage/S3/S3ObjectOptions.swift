@@ -8,6 +8,9 @@ struct S3ObjectOptions: Sendable {
     /// What S3 allows in a part, in bytes.
     private static let partSizes: ClosedRange<Int64> = (5 << 20)...(5 << 30)
 
+    /// Classes whose objects cannot be read at once (AWS: restoring an archived object).
+    private static let archives: Set<String> = ["GLACIER", "DEEP_ARCHIVE"]
+
     /// Sent with what creates an object.
     let creationHeaders: [(name: String, value: String)]
     /// Sent with everything that moves an object's bytes or asks for them: the customer's key.
@@ -29,6 +32,13 @@ struct S3ObjectOptions: Sendable {
         var headers: [(name: String, value: String)] = []
         if let storageClass = options.storageClass {
             try Self.check(storageClass, "the storage class")
+            if Self.archives.contains(storageClass.uppercased()) {
+                throw .invalidSetting(
+                    name: "the storage class \(storageClass)",
+                    reason:
+                        "a lost file could not be fetched: such objects must be brought back by hand for hours before "
+                        + "they can be read; take STANDARD_IA or GLACIER_IR")
+            }
             headers.append(("x-amz-storage-class", storageClass))
         }
         var access: [(name: String, value: String)] = []

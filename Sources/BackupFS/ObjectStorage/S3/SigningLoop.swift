@@ -141,10 +141,8 @@ final class SigningLoop: Sendable {
             }
             return true
         }
-        let isOver = signing.credentials.expiration.map { $0 <= clock.now } ?? false
-        if let code = failure.code, Self.replaced.contains(code) || isOver && code == .accessDenied,
-            !attempt.hasReplaced
-        {
+        let isRefused = [401, 403].contains(answer.status) || failure.code.map(Self.replaced.contains) ?? false
+        if isRefused, !attempt.hasReplaced {
             attempt.hasReplaced = true
             return await provider.replace(signing.credentials, deadline: deadline)
         }
@@ -154,7 +152,9 @@ final class SigningLoop: Sendable {
     /// Codes for a signature of another time.
     private static let skewed: Set<ServerCode> = [.requestTimeTooSkewed, .requestExpired, .requestInTheFuture]
 
-    /// Codes for credentials that are not good any more; that a secret was changed shows in the signature only.
+    /// Codes for credentials that are not good any more, whatever the status; that a secret was changed shows in the signature
+    /// only. With 401 and 403 any code may mean it: servers differ, proxies have none, and a policy may have been changed with
+    /// the keys. The provider limits how often anybody is asked.
     private static let replaced: Set<ServerCode> = [
         .expiredToken, .invalidAccessKeyID, .invalidToken, .tokenRefreshRequired, .invalidClientTokenID,
         .signatureDoesNotMatch,
