@@ -152,8 +152,9 @@ final class SigningLoop: Sendable {
     /// Codes for a signature of another time.
     private static let skewed: Set<ServerCode> = [.requestTimeTooSkewed, .requestExpired, .requestInTheFuture]
 
-    /// Codes for credentials that are not good any more, whatever the status; that a secret was changed shows in the signature
-    /// only. With 401 and 403 any code may mean it: servers differ, proxies have none, and a policy may have been changed with
+    /// Codes for credentials that are not good any more, whatever the status.
+    ///
+    /// That a secret was changed shows in the signature only. With 401 and 403 any code may mean it: servers differ, proxies have none, and a policy may have been changed with
     /// the keys. The provider limits how often anybody is asked.
     private static let replaced: Set<ServerCode> = [
         .expiredToken, .invalidAccessKeyID, .invalidToken, .tokenRefreshRequired, .invalidClientTokenID,
