@@ -52,6 +52,9 @@ static int backupfs_curl_bound_unsent(void *unused, curl_socket_t socket, curlso
     (void)unused;
     (void)purpose;
     setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+    // In milliseconds: a peer whose kernel acknowledges nothing for so long is gone, however slow the server may be.
+    unsigned silence = 15000;
+    setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
     return CURL_SOCKOPT_OK;
 }
 static inline CURLcode backupfs_curl_set_bound_unsent(CURL *easy) {

@@ -77,6 +77,7 @@ static inline int backupfs_fallocate(int file, int mode, int64_t offset, int64_t
 // <bits/fcntl-linux.h>, <poll.h> and <spawn.h>, which show them with _GNU_SOURCE only.
 static const int32_t backupfs_o_path = 010000000;
 static const int32_t backupfs_o_direct = __O_DIRECT;
+static const int32_t backupfs_o_tmpfile = __O_TMPFILE | O_DIRECTORY;
 static const int16_t backupfs_poll_peer_closed = 0x2000;
 static const int32_t backupfs_set_lease = 1024;
 static const int16_t backupfs_spawn_new_session = 0x80;

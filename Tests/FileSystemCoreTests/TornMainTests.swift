@@ -232,6 +232,27 @@ struct TornMainTests {
         }
     }
 
+    @Test("I4: a time that main has lost with the power is the row's while the file is read, and main gets it back")
+    func lostTime() async throws {
+        try await TestFileSystem.run { system in
+            try await system.write("a.jpg", photo(1))
+            let id = try system.id("a.jpg")
+            var status = stat()
+            #expect(lstat(system.mainPath("a.jpg"), &status) == 0)
+            let time: Nanoseconds = 315_113_327_000_000_000
+            _ = try system.core.setAttributes(id, AttributeChanges(modified: .to(time)))
+            try await system.crash()
+            let times = [status.st_atim, status.st_mtim]
+            #expect(utimensat(AT_FDCWD, system.mainPath("a.jpg"), times, 0) == 0)
+            try await system.mount(afterPowerLoss: true)
+            let handle = try await system.open("a.jpg")
+            #expect(try system.core.attributes(id).row.modified == time)
+            system.core.close(handle)
+            #expect(lstat(system.mainPath("a.jpg"), &status) == 0 && Nanoseconds(status.st_mtim) == time)
+            #expect(try await system.read("a.jpg") == photo(1))
+        }
+    }
+
     @Test("A clock that goes back puts nothing to sleep")
     func clockGoesBack() async throws {
         var watch = ClockWatch(now: 1_000_000_000_000, sinceBoot: 5_000_000_000)

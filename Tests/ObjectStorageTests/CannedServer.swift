@@ -25,6 +25,8 @@ final class CannedServer: Sendable {
         var line: String
         var headers: [String: String]
         var body: [UInt8]
+        /// The number of its connection; the first is 1.
+        var connection = 0
 
         var method: String { String(line.prefix { $0 != " " }) }
         /// Path and query as sent.
@@ -143,17 +145,17 @@ final class CannedServer: Sendable {
                 continue
             }
             guard connection >= 0 else { break }
-            let isStopped = state.withLock { state in
+            let (isStopped, number) = state.withLock { state in
                 if !state.isStopped { state.open.insert(connection) }
                 state.connections += 1
-                return state.isStopped
+                return (state.isStopped, state.connections)
             }
             if isStopped {
                 close(connection)
                 break
             }
             let thread = Thread { [self] in
-                while serve(connection) {}
+                while serve(connection, number) {}
                 _ = state.withLock { $0.open.remove(connection) }
                 close(connection)
             }
@@ -166,8 +168,9 @@ final class CannedServer: Sendable {
     }
 
     /// Serves one request; false when the connection is to end.
-    private func serve(_ connection: Int32) -> Bool {
-        guard let request = receive(connection) else { return false }
+    private func serve(_ connection: Int32, _ number: Int) -> Bool {
+        guard var request = receive(connection) else { return false }
+        request.connection = number
         state.withLock { $0.requests.append(request) }
         switch answer(request) {
         case .reply(let status, let headers, let body):

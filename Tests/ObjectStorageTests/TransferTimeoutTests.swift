@@ -1,6 +1,7 @@
 // A dead server is found out by silence, a slow one is left alone.
 
 import Glibc
+import Synchronization
 import Testing
 
 @testable import ObjectStorage
@@ -81,6 +82,57 @@ struct TransferTimeoutTests {
         }
         #expect(reason.contains("no byte moved for 0.3 s"))
         withExtendedLifetime(listener) {}
+    }
+
+    @Test("After a kept connection that died without a word no other of its age is used")
+    func deadConnections() async throws {
+        let dead = Mutex(0)
+        let server = try CannedServer { request in
+            // The first ones come at the same time, each on a connection of its own.
+            if dead.withLock({ $0 }) == 0 { usleep(100_000) }
+            return request.connection <= dead.withLock { $0 } ? .hang : .reply(200, headers: ["ETag": "\"x\""])
+        }
+        defer { server.stop() }
+        let store = try CannedS3.store(server.endpoint, timeouts: TransferTimeouts(firstByte: Self.short))
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 1...4 { group.addTask { _ = try? await store.head("a", deadline: CannedS3.tooFar) } }
+        }
+        let before = server.connections
+        #expect(before > 1)
+        dead.withLock { $0 = before }
+        let first = await Self.reason { () async throws(ObjectStoreError) in
+            _ = try await store.head("a", deadline: CannedS3.tooFar)
+        }
+        #expect(first.contains("no answer within 0.3 s"))
+        for _ in 1...before {
+            let later = await Self.reason { () async throws(ObjectStoreError) in
+                _ = try await store.head("a", deadline: CannedS3.tooFar)
+            }
+            #expect(later == "none")
+        }
+    }
+
+    @Test("After a silence requests make new connections for three seconds, and then use those that were made since")
+    func trust() {
+        var kept = KeptConnections()
+        #expect(kept.trust(now: Self.start) == .any)
+        kept.fellSilent(now: Self.start)
+        #expect(kept.trust(now: Self.start + .seconds(2)) == .none)
+        #expect(kept.trust(now: Self.start + .seconds(9)) == .youngerThan(seconds: 8))
+        #expect(kept.trust(now: Self.start + .seconds(600)) == .any)
+    }
+
+    @Test("A kept connection has five seconds, or eight times what the slowest of the last answers took")
+    func patience() {
+        var kept = KeptConnections()
+        let timeouts = TransferTimeouts(firstByte: .seconds(20))
+        #expect(kept.patience(timeouts) == .seconds(5))
+        kept.answered(after: .seconds(1))
+        #expect(kept.patience(timeouts) == .seconds(8))
+        kept.answered(after: .seconds(9))
+        #expect(kept.patience(timeouts) == .seconds(20))
+        for _ in 1...100 { kept.answered(after: .milliseconds(10)) }
+        #expect(kept.patience(timeouts) == .seconds(5))
     }
 
     @Test("A server that accepts no connection is unreachable long before the deadline")

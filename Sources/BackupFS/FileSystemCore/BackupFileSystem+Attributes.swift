@@ -46,10 +46,18 @@ extension BackupFileSystem {
         try attributeKeeper.removeXattr(id, name)
     }
 
-    /// What statvfs(3) says of main storage.
-    package func fileSystemStatistics() throws(FileSystemError) -> statvfs {
+    private func diskDirectory(of id: ResourceID) throws(FileSystemError) -> Descriptor? {
+        guard try catalogue.row(id).kind == .directory else {
+            return try tree.atLocation(of: id) { (entry) throws(FileSystemError) in entry.directory }
+        }
+        return try tree.existingDirectory(id)
+    }
+
+    /// What statvfs(3) says of main storage: of the disk that a resource is on.
+    package func fileSystemStatistics(of id: ResourceID) throws(FileSystemError) -> statvfs {
         var statistics = statvfs()
-        guard fstatvfs(main.root.number, &statistics) == 0 else { throw .main(errno: errno, during: "statvfs") }
+        let directory = try id == .root ? main.root : diskDirectory(of: id) ?? main.root
+        guard fstatvfs(directory.number, &statistics) == 0 else { throw .main(errno: errno, during: "statvfs") }
         return statistics
     }
 

@@ -203,7 +203,8 @@ extension BackupFileSystem {
     /// A file that is emptied needs no recovery: main gets a new, empty copy.
     private func replaceByEmptyFile(_ file: FileState) throws(FileSystemError) {
         let row = try catalogue.row(file.id)
-        let staged = try main.stage("empty")
+        let directory = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in entry.directory }
+        let staged = try main.stage("empty", for: directory)
         defer { main.removeStaged(staged) }
         try main.setAttributes(
             of: staged.descriptor, mode: try tree.forMain(row).mode, uid: row.uid, gid: row.gid, accessed: nil,

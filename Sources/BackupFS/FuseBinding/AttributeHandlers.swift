@@ -5,8 +5,10 @@ import Glibc
 
 /// Attributes, extended ones too, and the figures of statvfs.
 enum AttributeHandlers {
-    static func statistics(_ server: FuseServer, _ request: Request) throws(FileSystemError) -> Answer {
-        .now(.statistics(try server.fileSystem.fileSystemStatistics()))
+    static func statistics(_ raw: fuse_req_t?, _ inode: fuse_ino_t) {
+        serve(raw) { (server, _) throws(FileSystemError) in
+            .now(.statistics(try server.fileSystem.fileSystemStatistics(of: ResourceID(inode))))
+        }
     }
 
     static func attributes(_ raw: fuse_req_t?, _ inode: fuse_ino_t) {

@@ -8,7 +8,7 @@ enum Operations {
     static var table: fuse_lowlevel_ops {
         var operations = fuse_lowlevel_ops()
         operations.`init` = { _, connection in negotiate(connection) }
-        operations.statfs = { request, _ in serve(request, AttributeHandlers.statistics) }
+        operations.statfs = { AttributeHandlers.statistics($0, $1) }
         operations.forget = { request, _, _ in fuse_reply_none(request) }
         operations.forget_multi = { request, _, _ in fuse_reply_none(request) }
         addNames(&operations)

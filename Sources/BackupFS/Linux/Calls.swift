@@ -116,6 +116,9 @@ package func memoryFile() throws(SystemError) -> Descriptor {
     try Descriptor(taking: backupfs_memory_file(), from: "memfd_create")
 }
 
+/// O_TMPFILE: a file without a name in the directory that is opened.
+package var openNameless: Int32 { backupfs_o_tmpfile }
+
 /// O_DIRECT: past the page cache.
 package var openUnbuffered: Int32 { backupfs_o_direct }
 

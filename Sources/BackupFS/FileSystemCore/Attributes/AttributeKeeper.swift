@@ -33,7 +33,8 @@ final class AttributeKeeper: Sendable {
         var result = Attributes(row: row, blocks: row.size / 512 + (row.size % 512 > 0 ? 1 : 0))
         guard row.kind == .file else { return result }
         if let file = files.peek(row.id), let descriptor = file.verifiedDescriptor {
-            overlay(&result, try descriptor.status())
+            // A power cut may have taken from main what the row knows.
+            if file.content({ $0.needsUpload || $0.mappedCopy != nil }) { overlay(&result, try descriptor.status()) }
         } else if row.needsUpload, row.status != .deleted {
             let status = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
                 try main.status(entry)

@@ -26,6 +26,10 @@ extension MainStorage {
         let result = entry.at { from, name in place.at { renameExclusively(from, name, $0, $1) } }
         guard result != 0 else { return true }
         let code = errno
+        if code == EXDEV {
+            try moveByCopy(from: entry, to: place)
+            return true
+        }
         removeAsideDirectories(id, path)
         guard code == ENOENT else { throw .main(errno: code, during: "setting aside") }
         return false
@@ -40,9 +44,9 @@ extension MainStorage {
     /// Moves it back, under a name that must be free.
     func moveBack(_ id: Int64, _ path: [[UInt8]], _ entry: MainEntry) throws(FileSystemError) {
         let place = try MainEntry(try asideDirectory(id, path, making: false), path.last ?? [])
-        try check(
-            place.at { from, name in entry.at { renameExclusively(from, name, $0, $1) } },
-            "bringing back what was set aside")
+        let result = place.at { from, name in entry.at { renameExclusively(from, name, $0, $1) } }
+        if result != 0, errno == EXDEV { return try moveByCopy(from: place, to: entry) }
+        try check(result, "bringing back what was set aside")
     }
 
     /// Removes the directories that were made to keep a path, as far as they are empty.

@@ -17,6 +17,7 @@ package final class MainStorage: Sendable {
     /// MAIN/.backupfs.
     package let privateDirectory: Descriptor
     let staging: Descriptor
+    let otherDisks: OtherDisks
     let aside: Descriptor
     let reserve: SpaceReserve
     let lock: Descriptor
@@ -41,6 +42,7 @@ package final class MainStorage: Sendable {
         root = Descriptor(rootNumber)
         privateDirectory = try Self.makeDirectory(".backupfs", in: root, path)
         lock = try Self.takeLock(privateDirectory, path)
+        otherDisks = OtherDisks(root: root)
         staging = try Self.makeDirectory("staging", in: privateDirectory, path)
         aside = try Self.makeDirectory("aside", in: privateDirectory, path)
         reserve = SpaceReserve(directory: privateDirectory)
@@ -98,6 +100,8 @@ package final class MainStorage: Sendable {
             }
             current = try beneath(current, text, O_RDONLY | O_DIRECTORY, mode: 0, during: "opening a directory")
         }
+        // Not what somebody mounted below .backupfs.
+        if directory == nil { otherDisks.isElsewhere(current) }
         return current
     }
 

@@ -153,7 +153,7 @@ final class MainTree: Sendable {
     /// Syncs main's file system; a start does so before it forgets an intent that it has repeated.
     func sync() throws(FileSystemError) {
         do throws(SystemError) {
-            try syncFileSystem(of: main.root)
+            try main.syncDisks()
         } catch {
             // The next sync says nothing of what this one could not write.
             unsynced.doubt()

@@ -38,7 +38,7 @@ extension Recoverer {
     ) async throws(FileSystemError) {
         guard let (descriptor, stamp) = file.content({ $0.comparison }) else { return }
         let row = try catalogue.row(file.id)
-        let status = try descriptor.status()
+        var status = try descriptor.status()
         guard row.inBackup, let version = try catalogue.storedVersion(of: row) else {
             guard try await mayBeUploaded(descriptor, of: row, deadline: deadline) else {
                 return try dropDamagedCopy(file, descriptor, row, stamp: stamp)
@@ -48,9 +48,23 @@ extension Recoverer {
         }
         guard !tree.unsynced.isDoubted(row, status), try await hasContent(descriptor, of: version, deadline: deadline)
         else { return try dropDamagedCopy(file, descriptor, row, stamp: stamp) }
+        if Nanoseconds(status.st_mtim) != row.modified {
+            try giveTime(row.modified, to: descriptor, of: file, at: stamp)
+            status = try descriptor.status()
+        }
         // It was read out of the page cache, perhaps; that it is on the disk, too, only a sync says.
         if !row.describes(status) { try tree.noteCopy(descriptor, of: row) }
         file.content { $0.copyCompared(.init(status)) }
+    }
+
+    /// A power cut may have taken from main's copy what the row knows; nothing happens if the file was changed since `stamp`.
+    private func giveTime(
+        _ time: Nanoseconds, to copy: Descriptor, of file: FileState, at stamp: Content<Descriptor>.Stamp
+    ) throws(FileSystemError) {
+        try file.contentGate.exclusive { () throws(FileSystemError) in
+            guard file.content({ $0.stamp }) == stamp else { return }
+            try main.setAttributes(of: copy, mode: nil, uid: nil, gid: nil, accessed: nil, modified: time.timespec)
+        }
     }
 
     /// `stamp` is the count of changes that the content was compared at: one that has been written since is kept.

@@ -156,7 +156,8 @@ final class Recoverer: StorageStep {
     func fetchOnce(
         _ file: FileState, _ row: Resource, _ version: Version, deadline: ContinuousClock.Instant
     ) async throws(FileSystemError) {
-        let staged = try main.stage("recover")
+        let directory = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in entry.directory }
+        let staged = try main.stage("recover", for: directory)
         defer { main.removeStaged(staged) }
         do throws(ObjectStoreError) {
             try await store.get(version, into: staged.descriptor.number, deadline: deadline)

@@ -105,7 +105,7 @@ struct TreeCopier: Sendable {
         if step.row.inMain, let copy = try present(step, entry) {
             return try setAttributes(step, copy, outcome)
         }
-        let staged = try main.stage("copy")
+        let staged = try main.stage("copy", for: entry.directory)
         do throws(FileSystemError) {
             try await fetcher.fetch(step.row, into: staged.descriptor)
             try setAttributes(step, staged.descriptor, outcome)

@@ -320,21 +320,11 @@ final class Uploader: StorageStep {
             try file.contentGate.exclusive { () throws(FileSystemError) in
                 // Counts after a write that is already done may still come; they only cause one more upload.
                 let stamp = file.content { $0.stamp }
-                try Self.copyContent(from: descriptor, to: copy)
+                try self.main.copyContent(from: descriptor, to: copy)
                 return stamp
             }
         }
         return (copy, try outcome.get())
-    }
-
-    private static func copyContent(from source: Descriptor, to target: Descriptor) throws(FileSystemError) {
-        var offset: Int64 = 0
-        while true {
-            let count = copyRange(from: source.number, at: &offset, to: target.number, length: 1 << 30)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw .main(errno: errno, during: "copy_file_range") }
-            if count == 0 { return }
-        }
     }
 
     /// The row keeps the truth: what failed, and when it is tried again.

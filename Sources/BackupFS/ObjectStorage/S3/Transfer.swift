@@ -64,13 +64,21 @@ final class Transfer {
     private var digested: Int64 = 0
 
     /// Prepares the handle; the request is signed now.
-    init(_ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings) {
+    init(
+        _ submission: TransferLoop.Submission, _ handle: TransferHandle, _ settings: TransferSettings,
+        _ trust: ConnectionTrust
+    ) {
         self.submission = submission
         self.handle = handle
         self.settings = settings
         signed = submission.sign(submission.request)
         share = BandwidthShare(isLimited: settings.bandwidth != nil)
         configure()
+        switch trust {
+        case .any: break
+        case .none: backupfs_curl_set_long(handle.easy, CURLOPT_FRESH_CONNECT, 1)
+        case .youngerThan(let seconds): backupfs_curl_set_long(handle.easy, CURLOPT_MAXLIFETIME_CONN, max(1, seconds))
+        }
     }
 
     deinit { curl_slist_free_all(headers) }
@@ -270,13 +278,26 @@ final class Transfer {
         answer.body.append(contentsOf: bytes.prefix(max(0, limit - answer.body.count)))
     }
 
+    /// How long after the request the answer began; nil if none has.
+    var answeredAfter: Duration? { progress.answeredAfter }
+
+    /// Whether it runs on a connection that was kept; not before it has one.
+    private var isOnKeptConnection: Bool {
+        var made = 0
+        backupfs_curl_get_long(handle.easy, CURLINFO_NUM_CONNECTS, &made)
+        return made == 0
+    }
+
     /// Why the request has failed although libcurl still waits; nil while it may go on.
-    func stall(now: ContinuousClock.Instant) -> ObjectStoreError? {
+    ///
+    /// `patience` is the time that a kept connection has until its answer begins.
+    func stall(now: ContinuousClock.Instant, patience: Duration) -> ObjectStoreError? {
         if share.isStarved || isAtBarrier { progress.noteHeldBack(now: now) }
         var sent: curl_off_t = 0
         backupfs_curl_get_offset(handle.easy, CURLINFO_SIZE_UPLOAD_T, &sent)
         progress.look(sent: Int64(sent), now: now)
-        return progress.failure(length: request.body.length, settings.timeouts, now: now)
+        return progress.failure(
+            length: request.body.length, settings.timeouts, patience: isOnKeptConnection ? patience : nil, now: now)
     }
 
     /// What came of it, once libcurl is done.

@@ -130,6 +130,7 @@ private struct TransferRun {
     private var queue: TransferQueue
     private var running: [UInt64: Transfer] = [:]
     private var idle: [TransferHandle] = []
+    private var kept = KeptConnections()
     /// nil: no limit.
     private var bandwidth: Bandwidth?
 
@@ -172,7 +173,7 @@ private struct TransferRun {
                 submission.outcome.decide(.failure(.localFile(errno: ENOMEM)))
                 continue
             }
-            let transfer = Transfer(submission, handle, settings)
+            let transfer = Transfer(submission, handle, settings, kept.trust(now: .now))
             running[submission.id] = transfer
             let code = curl_multi_add_handle(multi, handle.easy)
             if code != CURLM_OK {
@@ -203,6 +204,9 @@ private struct TransferRun {
             backupfs_curl_get_pointer(backupfs_curl_message_easy(message), CURLINFO_PRIVATE, &pointer)
             guard let pointer else { continue }
             let transfer = Transfer.from(pointer)
+            // Whatever it was: the connection is closed, and others may be as dead.
+            if result != CURLE_OK, transfer.answeredAfter == nil { kept.fellSilent(now: .now) }
+            if let time = transfer.answeredAfter { kept.answered(after: time) }
             end(transfer, transfer.outcome(result))
         }
     }
@@ -216,7 +220,9 @@ private struct TransferRun {
             end(transfer, .failure(.deadlineExceeded(reason: "the server did not finish its answer")))
         }
         for transfer in running.values {
-            if let failure = transfer.stall(now: now) { end(transfer, .failure(failure)) }
+            guard let failure = transfer.stall(now: now, patience: kept.patience(settings.timeouts)) else { continue }
+            kept.fellSilent(now: now)
+            end(transfer, .failure(failure))
         }
     }
 

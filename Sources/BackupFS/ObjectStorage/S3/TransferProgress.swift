@@ -7,6 +7,8 @@ struct TransferTimeouts: Sendable {
     var connect = Duration.seconds(5)
     /// From the request's last byte to the first one of its answer.
     var firstByte = Duration.seconds(30)
+    /// The same on a connection that was kept, which may be dead; more if answers have taken longer (KeptConnections).
+    var kept = Duration.seconds(5)
     /// Between two bytes, while a body travels.
     var stall = Duration.seconds(30)
 
@@ -19,7 +21,9 @@ struct TransferProgress {
     private var lastMove: ContinuousClock.Instant
     /// Bytes of the body that were on their way when last looked at.
     private var sent: Int64 = 0
-    private var isAnswered = false
+    /// How long after the last byte of the request the first one of the answer came; nil before that.
+    private(set) var answeredAfter: Duration?
+    private var isAnswered: Bool { answeredAfter != nil }
 
     init(now: ContinuousClock.Instant) {
         lastMove = now
@@ -38,16 +42,18 @@ struct TransferProgress {
 
     /// Bytes of the answer came.
     mutating func noteAnswer(now: ContinuousClock.Instant) {
+        if answeredAfter == nil { answeredAfter = lastMove.duration(to: now) }
         lastMove = now
-        isAnswered = true
     }
 
     /// Why the request has failed; nil while it may go on.
     ///
-    /// `length` is that of its body, in bytes.
-    func failure(length: Int64, _ timeouts: TransferTimeouts, now: ContinuousClock.Instant) -> ObjectStoreError? {
+    /// `length` is that of its body, in bytes; `patience` the time until its answer begins, if that is not the usual one.
+    func failure(
+        length: Int64, _ timeouts: TransferTimeouts, patience: Duration? = nil, now: ContinuousClock.Instant
+    ) -> ObjectStoreError? {
         let isWaiting = sent >= length && !isAnswered
-        let limit = isWaiting ? timeouts.firstByte : timeouts.stall
+        let limit = isWaiting ? patience ?? timeouts.firstByte : timeouts.stall
         guard lastMove.duration(to: now) >= limit else { return nil }
         return .unreachable(
             reason: isWaiting ? "no answer within \(limit.seconds) s" : "no byte moved for \(limit.seconds) s")
