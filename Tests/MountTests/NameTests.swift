@@ -76,10 +76,11 @@ struct NameTests {
         }
     }
 
-    /// Each object says its file's true name, unless that is too long.
+    /// Each object says its file's true name, unless that is too long; of rsync's temporary one it says what it will be.
     private static func checkMetadata(_ sandbox: Sandbox) throws {
         let paths = try sandbox.backup.keys().map { try sandbox.backup.headers($0)["x-amz-meta-backupfs-path"] }
-        #expect(Set(paths.compactMap(\.self)) == Set(NastyNames.all.map(encoded)))
+        let wanted = NastyNames.all.map { $0 == Array(".IMG_1.jpg.Ab12Cd".utf8) ? "IMG_1.jpg" : encoded($0) }
+        #expect(paths.compactMap(\.self).sorted() == wanted.sorted())
         #expect(paths.count { $0 == nil } == 1)
     }
 

@@ -11,10 +11,13 @@ enum CannedS3 {
     static let listing = Array(
         "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".utf8)
 
+    /// Without a Retrier an answer that a busy machine delays must not end a call.
+    static let patient = TransferTimeouts(kept: .seconds(30))
+
     /// A store that knows what its server checks, unless `proof` is nil: then it finds out.
     static func store(
         _ endpoint: String, transfers: Int = 4, options: StoreOptions = StoreOptions(),
-        timeouts: TransferTimeouts = TransferTimeouts(), proof: UploadProof? = UploadProof(refusesWrongMD5: true)
+        timeouts: TransferTimeouts = patient, proof: UploadProof? = UploadProof(refusesWrongMD5: true)
     ) throws -> S3Store {
         var options = options
         options.endpoint = endpoint
@@ -26,7 +29,7 @@ enum CannedS3 {
 
     /// Runs a test against a server that answers as told.
     static func with(
-        timeouts: TransferTimeouts = TransferTimeouts(),
+        timeouts: TransferTimeouts = patient,
         _ answer: @escaping @Sendable (CannedServer.Request) -> CannedServer.Answer,
         _ test: @Sendable (S3Store, CannedServer) async throws -> Void
     ) async throws {

@@ -57,7 +57,7 @@ final class Home: Sendable {
         try S3Store(
             S3Configuration(
                 bucket: "photos", prefix: "shop", options: StoreOptions(endpoint: endpoint, addressing: addressing),
-                environment: environment.merging(more) { $1 }), timeouts: TransferTimeouts(), clock: clock,
+                environment: environment.merging(more) { $1 }), timeouts: CannedS3.patient, clock: clock,
             enforcement: Enforcement(UploadProof(refusesWrongMD5: true)))
     }
 }

@@ -72,7 +72,7 @@ struct LargeHealingTests {
                 bucket: "photos", prefix: "shop",
                 options: StoreOptions(endpoint: server.endpoint, transfers: 4, partSize: 5 << 20),
                 environment: home.environment),
-            timeouts: TransferTimeouts(), clock: ServerClock { 1_893_499_200 - 7200 },
+            timeouts: CannedS3.patient, clock: ServerClock { 1_893_499_200 - 7200 },
             enforcement: Enforcement(UploadProof(refusesWrongMD5: true)))
         try await test(store, bucket)
         #expect(refused.withLock { $0 } >= 1)

@@ -14,7 +14,8 @@ struct S3ServerTests {
         return try S3Store(
             S3Configuration(
                 bucket: bucket, prefix: "server-\(UUID())",
-                options: StoreOptions(endpoint: environment["BACKUPFS_TEST_S3_ENDPOINT"]), environment: environment))
+                options: StoreOptions(endpoint: environment["BACKUPFS_TEST_S3_ENDPOINT"]), environment: environment),
+            timeouts: CannedS3.patient)
     }
 
     private static var bucket: String { environment["BACKUPFS_TEST_S3_BUCKET"] ?? "photos" }
@@ -65,7 +66,7 @@ struct S3ServerTests {
                 bucket: Self.bucket, prefix: "healing-\(UUID())",
                 options: StoreOptions(endpoint: Self.environment["BACKUPFS_TEST_S3_ENDPOINT"], profile: "backup"),
                 environment: home.environment),
-            timeouts: TransferTimeouts(), clock: ServerClock { Int64(time(nil)) + offset })
+            timeouts: CannedS3.patient, clock: ServerClock { Int64(time(nil)) + offset })
         try await store.check(deadline: .farAway)
         try await CannedS3.put(store)
         #expect(try await CannedS3.get(store) == [1, 2, 3])

@@ -8,7 +8,7 @@ struct TransferTimeouts: Sendable {
     /// From the request's last byte to the first one of its answer.
     var firstByte = Duration.seconds(30)
     /// The same on a connection that was kept, which may be dead; more if answers have taken longer (KeptConnections).
-    var kept = Duration.seconds(5)
+    var kept = Duration.seconds(10)
     /// Between two bytes, while a body travels.
     var stall = Duration.seconds(30)
 
