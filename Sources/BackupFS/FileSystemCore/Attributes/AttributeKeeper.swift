@@ -33,8 +33,10 @@ final class AttributeKeeper: Sendable {
         var result = Attributes(row: row, blocks: row.size / 512 + (row.size % 512 > 0 ? 1 : 0))
         guard row.kind == .file else { return result }
         if let file = files.peek(row.id), let descriptor = file.verifiedDescriptor {
-            // A power cut may have taken from main what the row knows.
-            if file.content({ $0.needsUpload || $0.mappedCopy != nil }) { overlay(&result, try descriptor.status()) }
+            // Of a file that backup has as it is, a power cut may have taken the time from main, which the row knows.
+            let isAhead =
+                row.needsUpload || row.status != .created || file.content { $0.needsUpload || $0.mappedCopy != nil }
+            overlay(&result, try descriptor.status(), withTime: isAhead)
         } else if row.needsUpload, row.status != .deleted {
             let status = try tree.atLocation(of: row.id) { (entry) throws(FileSystemError) in
                 try main.status(entry)
@@ -50,11 +52,12 @@ final class AttributeKeeper: Sendable {
         return result
     }
 
-    private func overlay(_ attributes: inout Attributes, _ status: stat) {
+    private func overlay(_ attributes: inout Attributes, _ status: stat, withTime: Bool = true) {
         attributes.row.size = Int64(status.st_size)
+        attributes.blocks = Int64(status.st_blocks)
+        guard withTime else { return }
         attributes.row.modified = Nanoseconds(status.st_mtim)
         attributes.row.changed = max(attributes.row.changed, Nanoseconds(status.st_mtim))
-        attributes.blocks = Int64(status.st_blocks)
     }
 
     /// Changes mode, owner and times: the row (SetAttributes.1), then the main copy (SetAttributes.2).
